@@ -1,0 +1,8 @@
+# The programs run with privileges and read what attackers send.
+if(NOT LVSNAT_SANITIZE)
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  endif()
+  add_link_options(LINKER:-z,relro,-z,now,-z,noexecstack)
+endif()
