@@ -84,11 +84,11 @@ struct Declaration {
 };
 
 /// "tcp", "udp", "sctp", "fwmark".
-LVSNAT_EXPORT std::string_view to_string(ServiceProtocol);
+LVSNAT_EXPORT std::string_view name(ServiceProtocol) noexcept;
 /// "masq", "route", "tunnel", "local", "unknown".
-LVSNAT_EXPORT std::string_view to_string(Method);
+LVSNAT_EXPORT std::string_view name(Method) noexcept;
 /// "netlink", "state", "ipvsadm-save", "keepalived", "lvs-conf", "option", "inferred".
-LVSNAT_EXPORT std::string_view to_string(Origin);
+LVSNAT_EXPORT std::string_view name(Origin) noexcept;
 /// "tcp:192.168.1.110:80", "tcp:[fd00::1]:80", "fwmark:1" (IPv6 marks: "fwmark:1" too; the kernel keeps them apart by family).
 LVSNAT_EXPORT std::string to_string(const Service&);
 /// The port that a request to `requested` (the VIP's port) is sent to at this destination.

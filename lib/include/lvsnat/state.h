@@ -329,7 +329,7 @@ LVSNAT_EXPORT DeviceSetting effective_shared_media(const KernelState&, std::stri
 /// IN_DEV_RPFILTER: maximum; 0 off, 1 strict, 2 loose. IPv4 only.
 LVSNAT_EXPORT DeviceSetting effective_rp_filter(const KernelState&, std::string_view dev);
 
-LVSNAT_EXPORT std::string_view to_string(RouteType);
+LVSNAT_EXPORT std::string_view name(RouteType) noexcept;
 /// "default via 10.1.1.9 dev eth0 metric 100", as `ip route` prints it.
 LVSNAT_EXPORT std::string to_string(const Route&);
 /// "1000: from 10.1.1.2 lookup 100", as `ip rule` prints it.
