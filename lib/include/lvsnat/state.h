@@ -79,7 +79,7 @@ struct Route {
   friend bool operator==(const Route&, const Route&) = default;
 };
 
-struct Rule {
+struct RoutingRule {
   bool v6 = false;
   std::uint32_t priority = 0;
   bool inverted = false;           // `not`: the selectors must fail
@@ -98,7 +98,7 @@ struct Rule {
   std::string suppress_ifgroup;
   bool l3mdev = false;             // table of the VRF that the packet belongs to
   std::vector<std::string> not_understood;  // selectors that this library cannot evaluate, quoted
-  friend bool operator==(const Rule&, const Rule&) = default;
+  friend bool operator==(const RoutingRule&, const RoutingRule&) = default;
 };
 
 struct Neighbour {
@@ -254,7 +254,7 @@ struct KernelState {
   std::vector<Link> links;
   std::vector<InterfaceAddress> addresses;
   std::vector<Route> routes;             // every table, both families
-  std::vector<Rule> rules;               // both families, by priority
+  std::vector<RoutingRule> rules;             // both families, by priority
   std::vector<Neighbour> neighbours;
   std::vector<RouteException> exceptions;
   std::vector<RouteAnswer> route_answers;
@@ -333,7 +333,7 @@ LVSNAT_EXPORT std::string_view name(RouteType) noexcept;
 /// "default via 10.1.1.9 dev eth0 metric 100", as `ip route` prints it.
 LVSNAT_EXPORT std::string to_string(const Route&);
 /// "1000: from 10.1.1.2 lookup 100", as `ip rule` prints it.
-LVSNAT_EXPORT std::string to_string(const Rule&);
+LVSNAT_EXPORT std::string to_string(const RoutingRule&);
 
 /// As differences() of service.h, and besides: VIPs and gateways of the declaration that the host does not own.
 LVSNAT_EXPORT std::vector<std::string> differences(const Declaration& configured, const KernelState& running);
