@@ -13,7 +13,8 @@
 namespace lvsnat {
 
 /// Valid UTF-8 without control characters, line breaks, or bidirectional/zero-width marks (Unicode Bidi_Control, U+200B..200F,
-/// U+2028..202E, U+2060..206F, U+FEFF): each offending byte or code point becomes "\xNN" or "\u{NNNN}". Cut at `limit` bytes with "...".
+/// U+2028..202E, U+2060..206F, U+FEFF): each offending byte or code point becomes "\xNN" or "\u{NNNN}". Never longer than `limit` bytes:
+/// what is cut ends in "...", and no escape or code point is cut in two.
 LVSNAT_EXPORT std::string printable(std::string_view text, std::size_t limit = 4096);
 /// Splits at `separator`; empty fields are kept.
 std::vector<std::string_view> split(std::string_view text, char separator);
@@ -25,9 +26,10 @@ LVSNAT_EXPORT std::string with_commas(std::uint64_t value);
 LVSNAT_EXPORT std::string to_rfc3339(Timestamp);
 /// "1795398655.400000000": seconds and nine digits, also for times before 1970.
 LVSNAT_EXPORT std::string to_seconds(Timestamp);
-/// "04:00:00.123456" (UTC): for text reports.
+/// "04:00:00.123456" (UTC, cut to the microsecond): for text reports.
 LVSNAT_EXPORT std::string to_clock(Timestamp);
-/// "850 us", "12.3 ms", "4.0 s", "15 min" from nanoseconds.
+/// "850 ns", "850 us", "12.3 ms", "4.0 s", "15 min", "2.5 h", "3 d" from nanoseconds; seconds up to 2 min, minutes up to 2 h,
+/// hours up to 48 h.
 LVSNAT_EXPORT std::string to_duration(std::int64_t nanoseconds);
 /// Decimal digits only, whole string, within [0, max]; nullopt-like: returns false.
 bool parse_number(std::string_view text, std::uint64_t max, std::uint64_t& out);

@@ -56,10 +56,10 @@ struct Address {
   [[nodiscard]] std::uint32_t v4_value() const noexcept {
     return std::uint32_t{bytes[12]} << 24 | std::uint32_t{bytes[13]} << 16 | std::uint32_t{bytes[14]} << 8 | bytes[15];
   }
-  [[nodiscard]] bool is_loopback() const noexcept;
-  [[nodiscard]] bool is_link_local() const noexcept;  // 169.254/16, fe80::/10
-  [[nodiscard]] bool is_multicast() const noexcept;   // 224/4, ff00::/8; 255.255.255.255 too
-  [[nodiscard]] bool is_unspecified() const noexcept; // 0.0.0.0, ::
+  [[nodiscard]] LVSNAT_EXPORT bool is_loopback() const noexcept;
+  [[nodiscard]] LVSNAT_EXPORT bool is_link_local() const noexcept;  // 169.254/16, fe80::/10
+  [[nodiscard]] LVSNAT_EXPORT bool is_multicast() const noexcept;   // 224/4, ff00::/8; 255.255.255.255 too
+  [[nodiscard]] LVSNAT_EXPORT bool is_unspecified() const noexcept; // 0.0.0.0, ::
 
   friend bool operator==(const Address&, const Address&) = default;
   friend auto operator<=>(const Address&, const Address&) = default;
@@ -73,7 +73,8 @@ struct Endpoint {
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 
-/// An address range. `length` counts in the family's own bits: 0..32 for IPv4, 0..128 for IPv6.
+/// An address range of one family: ::/0 holds no IPv4 address, and none holds the address "none".
+/// `length` counts in the family's own bits: 0..32 for IPv4, 0..128 for IPv6.
 struct Prefix {
   Address address;  // host bits are zero once parsed
   std::uint8_t length = 0;
@@ -93,18 +94,21 @@ struct Mac {
 
 /// RFC 5952 for IPv6, dotted quad for IPv4 (also for IPv4-mapped); "-" for none.
 LVSNAT_EXPORT std::string to_string(const Address&);
-/// "10.1.1.2:80", "[fd00::2]:80".
+/// "10.1.1.2:80", "[fd00::2]:80"; "-" where there is neither address nor port.
 LVSNAT_EXPORT std::string to_string(const Endpoint&);
 /// "10.1.1.0/24"; a full-length prefix prints its length too.
 LVSNAT_EXPORT std::string to_string(const Prefix&);
 /// "02:00:5e:00:10:00".
 LVSNAT_EXPORT std::string to_string(const Mac&);
 
+/// As inet_pton(3): four decimal numbers without leading zeros, or RFC 4291 2.2 in either case, without
+/// scope. "::ffff:10.1.1.2" gives the IPv4 address; "::" gives the value that also means "none".
 LVSNAT_EXPORT std::optional<Address> parse_address(std::string_view);
 /// "10.1.1.2:80" or "[fd00::2]:80"; the port is mandatory, 0..65535.
 LVSNAT_EXPORT std::optional<Endpoint> parse_endpoint(std::string_view);
 /// "10.1.1.0/24" or a bare address (full length). Host bits are cleared.
 LVSNAT_EXPORT std::optional<Prefix> parse_prefix(std::string_view);
+/// Six colon-separated pairs of hexadecimal digits, in either case.
 LVSNAT_EXPORT std::optional<Mac> parse_mac(std::string_view);
 
 }  // namespace lvsnat
