@@ -36,7 +36,7 @@ char* append(char* out, const Address& address) noexcept;
 char* append(char* out, const Endpoint& endpoint) noexcept;
 /// "02:00:5e:00:10:00". kMacLength.
 char* append(char* out, const Mac& mac) noexcept;
-/// Seconds since 1970, a point and nine digits; '-' before times of an earlier year. kSecondsLength.
+/// Seconds since 1970, a point and nine digits; a '-' before times that lie earlier. kSecondsLength.
 char* append_seconds(char* out, Timestamp time) noexcept;
 
 }  // namespace lvsnat
