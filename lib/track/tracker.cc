@@ -1,0 +1,631 @@
+#include "track/tracker.h"
+
+#include <algorithm>
+
+namespace lvsnat::track {
+namespace {
+
+constexpr std::int32_t kNear = 1 << 24;           // sequence numbers this close belong together
+constexpr Timestamp kMillisecond = 1'000'000;
+constexpr Timestamp kUdpIdle = 300 * kSecond;     // IPVS forgets a UDP connection after this (ip_vs_proto_udp.c)
+constexpr std::uint8_t kRepeatsObserved = 8;      // per way
+
+bool is_syn(const Packet& p) noexcept { return p.protocol == kTcp && (p.tcp_flags & (kSyn | kAck)) == kSyn; }
+bool is_syn_ack(const Packet& p) noexcept { return p.protocol == kTcp && (p.tcp_flags & (kSyn | kAck)) == (kSyn | kAck); }
+
+std::int32_t distance(std::uint32_t a, std::uint32_t b) noexcept { return static_cast<std::int32_t>(a - b); }
+bool near(std::uint32_t a, std::uint32_t b) noexcept {
+  const std::int32_t d = distance(a, b);
+  return d < kNear && d > -kNear;
+}
+
+/// Sequence number after the packet: payload, SYN and FIN count (RFC 9293, 3.4).
+std::uint32_t sequence_end(const Packet& p) noexcept {
+  return p.sequence + p.payload + ((p.tcp_flags & kSyn) != 0) + ((p.tcp_flags & kFin) != 0);
+}
+/// UDP and SCTP have no initial sequence number; the first packet's IP ID and length serve to pair halves.
+std::uint32_t first_fingerprint(const Packet& p) noexcept {
+  return p.ip_id == 0 ? 0 : std::uint32_t{p.ip_id} << 16 | (p.payload & 0xffff);
+}
+
+void count4_low(std::uint8_t& packed) noexcept {
+  if ((packed & 15) != 15) packed = static_cast<std::uint8_t>(packed + 1);
+}
+void count4_high(std::uint8_t& packed) noexcept {
+  if ((packed >> 4) != 15) packed = static_cast<std::uint8_t>(packed + 16);
+}
+
+std::uint32_t offset_ns(Timestamp now, Timestamp t0) noexcept {
+  const Timestamp d = now - t0;
+  return d < 0 ? 0 : d >= Timestamp{kFar} ? kFar : static_cast<std::uint32_t>(d);
+}
+std::uint32_t offset_us(Timestamp now, Timestamp t0) noexcept { 
+  const Timestamp d = (now - t0) / 1000;
+  return d < 0 ? 0 : d >= Timestamp{kFar} ? kFar : static_cast<std::uint32_t>(d);
+}
+std::uint32_t offset_coarse(Timestamp now, Timestamp t0) noexcept {
+  const Timestamp d = (now - t0) >> 16;
+  return d < 0 ? 0 : d >= Timestamp{kFar} ? kFar : static_cast<std::uint32_t>(d);
+}
+Timestamp last_of(const Record& r, const Way& w) noexcept { return r.t0 + (Timestamp{w.last} << 16); }
+
+int rank(std::uint16_t port) noexcept { return port < 1024 ? 0 : port < 32768 ? 1 : 2; }
+
+/// RFC 2883: a first SACK block below the acknowledgement reports a duplicate: the repeat was spurious.
+bool has_dsack(const Packet& p) noexcept {
+  if (p.payload_offset <= p.transport_offset + 20) return false;
+  const std::uint32_t end = std::min<std::uint32_t>(p.payload_offset, p.captured);
+  std::uint32_t i = std::uint32_t{p.transport_offset} + 20;
+  for (int guard = 0; guard < 40 && i < end; ++guard) {
+    const std::uint8_t kind = p.data[i];
+    if (kind == 0) return false;
+    if (kind == 1) { ++i; continue; }
+    if (i + 1 >= end) return false;
+    const std::uint8_t length = p.data[i + 1];
+    if (length < 2 || i + length > end) return false;
+    if (kind == 5 && length >= 10) {
+      const std::uint8_t* q = p.data + i + 6;
+      const std::uint32_t right = std::uint32_t{q[0]} << 24 | std::uint32_t{q[1]} << 16 | std::uint32_t{q[2]} << 8 | q[3];
+      return distance(right, p.acknowledgement) <= 0;
+    }
+    i += length;
+  }
+  return false;
+}
+
+void observe(Tracker::Output& out, Observation::Kind kind, std::uint32_t record, std::uint16_t packet, std::uint8_t way,
+             std::uint16_t path) noexcept {
+  if (out.observed < out.observations.size()) {
+    out.observations[out.observed++] = Observation{record, packet, kind, way, path};
+  }
+}
+
+}  // namespace
+
+Tracker::Tracker(const Storage& storage, const HashKey& key) noexcept
+    : key_(key), records_(storage.records), index_(storage.index), index_mask_(static_cast<std::uint32_t>(storage.index.size() - 1)) {
+  for (IndexSlot& slot : index_) slot = IndexSlot{};
+  endpoints_.use(storage.endpoints, storage.endpoint_slots);
+}
+
+bool Tracker::declare(const Address& address, std::uint16_t port, std::uint8_t protocol, bool outer) noexcept {
+  std::uint32_t id = endpoints_.find(key_, address, port, protocol);
+  if (id == kNone) id = endpoints_.insert(key_, address, port, protocol, Known::declared);
+  if (id == kNone) return false;
+  ServerEndpoint& e = endpoints_[id];
+  e.known = Known::declared;
+  (outer ? e.declared_outer : e.declared_inner) = true;
+  return true;
+}
+
+void Tracker::regrow_index(std::span<IndexSlot> larger) noexcept {
+  const std::uint32_t mask = static_cast<std::uint32_t>(larger.size() - 1);
+  for (IndexSlot& slot : larger) slot = IndexSlot{};
+  for (const IndexSlot& slot : index_) {
+    if (slot.record == kNone) continue;
+    std::uint32_t i = slot.hash & mask;
+    while (larger[i].record != kNone) i = (i + 1) & mask;
+    larger[i] = slot;
+  }
+  index_ = larger;
+  index_mask_ = mask;
+}
+
+void Tracker::regrow_endpoints(std::span<ServerEndpoint> entries, std::span<EndpointTable::Slot> slots) noexcept {
+  endpoints_.regrow(key_, entries, slots);
+}
+
+std::uint32_t Tracker::lookup(std::uint32_t hash, const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept {
+  for (std::uint32_t i = hash;; ++i) {
+    const IndexSlot& slot = index_[i & index_mask_];
+    if (slot.record == kNone) return kNone;
+    if (slot.hash == hash) {
+      const Record& r = records_[slot.record];
+      if (r.client_port == port && r.protocol == protocol && r.client == client) return slot.record;
+    }
+  }
+}
+
+std::uint32_t Tracker::find(const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept {
+  return lookup(hash_endpoint(key_, client, port, protocol), client, port, protocol);
+}
+
+void Tracker::link(std::uint32_t hash, std::uint32_t id, std::uint32_t head) noexcept {
+  records_[id].next = head;
+  std::uint32_t i = hash & index_mask_;
+  while (index_[i].record != kNone && index_[i].record != head) i = (i + 1) & index_mask_;
+  if (index_[i].record == kNone) ++used_;
+  index_[i] = IndexSlot{hash, id};
+}
+
+void Tracker::unlink(std::uint32_t id) noexcept {
+  const Record& gone = records_[id];
+  const std::uint32_t hash = hash_endpoint(key_, gone.client, gone.client_port, gone.protocol);
+  std::uint32_t i = hash & index_mask_;
+  for (;; i = (i + 1) & index_mask_) {
+    if (index_[i].record == kNone) return;  // superseded long ago
+    const Record& r = records_[index_[i].record];
+    if (index_[i].hash == hash && r.client_port == gone.client_port && r.protocol == gone.protocol && r.client == gone.client) break;
+  }
+  if (index_[i].record != id) {
+    for (std::uint32_t r = index_[i].record; r != kNone; r = records_[r].next) {
+      if (records_[r].next == id) {
+        records_[r].next = gone.next;
+        return;
+      }
+    }
+    return;
+  }
+  if (gone.next != kNone) {
+    index_[i].record = gone.next;
+    return;
+  }
+  // Backward shift keeps probe sequences unbroken without tombstones.
+  --used_;
+  std::uint32_t hole = i;
+  for (std::uint32_t j = (i + 1) & index_mask_; index_[j].record != kNone; j = (j + 1) & index_mask_) {
+    const std::uint32_t home = index_[j].hash & index_mask_;
+    if (((j - home) & index_mask_) >= ((j - hole) & index_mask_)) {
+      index_[hole] = index_[j];
+      hole = j;
+    }
+  }
+  index_[hole] = IndexSlot{};
+}
+
+void Tracker::retire(std::uint32_t id, Output& out) noexcept {
+  if (out.retirements < out.retired.size()) {
+    out.retired[out.retirements] = records_[id];
+    observe(out, Observation::Kind::retired, id, static_cast<std::uint16_t>(out.retirements), 0, 0);
+    ++out.retirements;
+  }
+  unlink(id);
+  records_[id].flags = 0;
+  records_[id].next = free_;
+  free_ = id;
+  --live_;
+}
+
+// Half-open first, and the oldest of those in view; then ended ones; then whatever was silent longest.
+std::uint32_t Tracker::evict(Output& out) noexcept {
+  constexpr std::uint32_t kLook = 32;
+  std::uint32_t best = kNone;
+  int best_class = 3;
+  for (std::uint32_t i = 0; i < kLook && i < high_water_; ++i) {
+    const std::uint32_t id = (hand_ + i) % high_water_;
+    const Record& r = records_[id];
+    if ((r.flags & kInUse) == 0) continue;
+    const std::uint8_t seen = r.way[0].flags | r.way[1].flags | r.way[2].flags | r.way[3].flags;
+    const int rank_class = (r.flags & kAnswered) == 0 ? 0 : (seen & (kSawFin | kSawRst)) != 0 ? 1 : 2;
+    if (best == kNone || rank_class < best_class || (rank_class == best_class && r.last < records_[best].last)) {
+      best = id;
+      best_class = rank_class;
+    }
+  }
+  hand_ = (hand_ + 1) % high_water_;
+  if (best == kNone) return kNone;
+  ++(best_class == 0 ? counters_.evicted_half_open : best_class == 1 ? counters_.evicted_closed : counters_.evicted_other);
+  retire(best, out);
+  return best;
+}
+
+void Tracker::retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget, Output& out) noexcept {
+  for (; budget > 0 && high_water_ > 0 && out.retirements < out.retired.size(); --budget) {
+    idle_hand_ = idle_hand_ + 1 < high_water_ ? idle_hand_ + 1 : 0;
+    const Record& r = records_[idle_hand_];
+    if ((r.flags & kInUse) == 0) continue;
+    const std::uint8_t seen = r.way[0].flags | r.way[1].flags | r.way[2].flags | r.way[3].flags;
+    const Timestamp limit = (seen & (kSawFin | kSawRst)) != 0 ? idle.closed : (r.flags & kAnswered) == 0 ? idle.half_open : idle.open;
+    if (now - r.last > limit) retire(idle_hand_, out);
+  }
+}
+
+void Tracker::feed(std::span<const Packet> packets, Output& out) noexcept {
+  Lane lanes[kBatch];
+  const std::size_t count = std::min(packets.size(), kBatch);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Packet& p = packets[i];
+    Lane& lane = lanes[i];
+    lane.tracked = false;
+    lane.path = paths_.intern(p, key_);
+    if (p.kind != Packet::Kind::transport) continue;
+    orient(p, lane);
+    if (lane.endpoint == kNone) {
+      ++counters_.untracked;
+      continue;
+    }
+    lane.tracked = true;
+    __builtin_prefetch(&index_[lane.hash & index_mask_]);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!lanes[i].tracked) continue;
+    const IndexSlot& slot = index_[lanes[i].hash & index_mask_];
+    if (slot.record == kNone || slot.hash != lanes[i].hash) continue;
+    const auto* line = reinterpret_cast<const char*>(&records_[slot.record]);
+    __builtin_prefetch(line, 1);
+    __builtin_prefetch(line + 64, 1);
+    __builtin_prefetch(line + 128, 1);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto number = static_cast<std::uint16_t>(i);
+    if (!lanes[i].tracked) {
+      if (packets[i].kind != Packet::Kind::transport) observe(out, Observation::Kind::other, kNone, number, 0, lanes[i].path);
+      continue;
+    }
+    std::uint8_t side = 0;
+    const std::uint32_t id = place(packets[i], lanes[i], side, number, out);
+    if (id != kNone) update(id, side, packets[i], lanes[i], number, out);
+  }
+}
+
+// Which end is the server? The better known one; a handshake tells, else the port number has to.
+void Tracker::orient(const Packet& p, Lane& lane) noexcept {
+  const std::uint32_t to = endpoints_.find(key_, p.destination, p.destination_port, p.protocol);
+  std::uint32_t from = kNone;
+  bool to_server;
+  if (to != kNone && endpoints_[to].known >= Known::rewritten) {
+    to_server = true;
+  } else {
+    from = endpoints_.find(key_, p.source, p.source_port, p.protocol);
+    if (from != kNone && endpoints_[from].known >= Known::rewritten) {
+      to_server = false;
+    } else if (is_syn(p)) {
+      // Active FTP: the server opens the data connection, from port 20.
+      to_server = !(p.source_port == 20 && p.destination_port >= 1024);
+    } else if (is_syn_ack(p)) {
+      to_server = p.destination_port == 20 && p.source_port >= 1024;
+    } else if (to != kNone && from != kNone) {
+      to_server = endpoints_[to].known != endpoints_[from].known ? endpoints_[to].known > endpoints_[from].known
+                                                                 : p.destination_port <= p.source_port;
+    } else if (to != kNone || from != kNone) {
+      to_server = to != kNone;
+    } else {
+      const int a = rank(p.source_port), b = rank(p.destination_port);
+      to_server = a != b ? b < a : p.destination_port <= p.source_port;
+    }
+  }
+  lane.direction = to_server ? 0 : 1;
+  lane.endpoint = to_server ? to : from;
+  const Address& client = to_server ? p.source : p.destination;
+  const std::uint16_t client_port = to_server ? p.source_port : p.destination_port;
+  lane.hash = hash_endpoint(key_, client, client_port, p.protocol);
+  const Known known = is_syn(p) || is_syn_ack(p) ? Known::handshake : Known::guessed;
+  if (lane.endpoint == kNone) {
+    lane.endpoint = to_server ? endpoints_.insert(key_, p.destination, p.destination_port, p.protocol, known)
+                              : endpoints_.insert(key_, p.source, p.source_port, p.protocol, known);
+  } else if (endpoints_[lane.endpoint].known < known) {
+    endpoints_[lane.endpoint].known = known;
+  }
+}
+
+namespace {
+
+/// Does a packet continue what this record has seen of the same direction (or acknowledge the other)?
+bool continues(const Record& r, unsigned side, unsigned direction, const Packet& p) noexcept {
+  const Way& same = r.way[side * 2 + direction];
+  const Way& opposite = r.way[side * 2 + (direction ^ 1)];
+  if (same.packets != 0) return near(p.sequence, same.sequence_end) || ((p.tcp_flags & kRst) != 0 && p.sequence == 0);
+  if (opposite.packets != 0 && (p.tcp_flags & kAck) != 0) return near(p.acknowledgement, opposite.sequence_end);
+  return false;
+}
+
+}  // namespace
+
+// Can this packet's endpoint be the second one of the record? NAT leaves sequence numbers and, one hop
+// further on, the IP ID alone; the TTL tells a rewritten packet from one sent to somebody else.
+bool Tracker::compatible(const Record& r, const Packet& p, const Lane& lane) const noexcept {
+  if (r.endpoint[1] != kNone) return false;
+  const ServerEndpoint& known = endpoints_[r.endpoint[0]];
+  const ServerEndpoint& other = endpoints_[lane.endpoint];
+  const bool opposite_roles = (known.is_outer() && other.is_inner()) || (known.is_inner() && other.is_outer());
+  if ((known.is_outer() && other.is_outer()) || (known.is_inner() && other.is_inner())) {
+    // A RIP that is somebody's VIP too (cascaded directors) still has one declared role; trust packets then.
+    if (known.declared_outer || known.declared_inner || other.declared_outer || other.declared_inner) return false;
+  }
+  const Way& same = r.way[lane.direction];
+  const Way& opposite = r.way[lane.direction ^ 1];
+  if (p.protocol == kTcp) {
+    if (is_syn(p) && lane.direction == 0) return r.client_isn == p.sequence && (r.way[0].flags & kSawSyn) != 0;
+    if (is_syn(p)) return r.server_isn == p.sequence && (r.way[1].flags & kSawSyn) != 0;
+    if (is_syn_ack(p) && lane.direction == 1) {
+      if ((opposite.flags & kSawSyn) != 0 && r.client_isn + 1 != p.acknowledgement) return false;
+      if ((same.flags & kSawSyn) != 0) return r.server_isn == p.sequence;
+      return opposite.packets != 0 && near(p.acknowledgement, opposite.sequence_end);
+    }
+    if (same.packets != 0 && near(p.sequence, same.sequence_end)) return true;
+    if ((p.tcp_flags & kAck) != 0 && opposite.packets != 0) return near(p.acknowledgement, opposite.sequence_end);
+    return false;
+  }
+  // No sequence numbers: the same packet again, a few hops on, or roles that are known.
+  if (same.packets != 0) {
+    const int hops = int{same.ttl} - int{p.ttl};
+    const bool soon = p.time - last_of(r, same) < 2 * kSecond;
+    const bool same_id = p.v6 || same.ip_id == static_cast<std::uint8_t>(p.ip_id);
+    if (soon && same_id && hops != 0 && hops > -16 && hops < 16) return true;
+    return opposite_roles && soon;
+  }
+  return opposite_roles && p.time - r.last < kUdpIdle;
+}
+
+void Tracker::join(Record& r, const Packet& p, const Lane& lane) noexcept {
+  r.endpoint[1] = lane.endpoint;
+  ServerEndpoint& first = endpoints_[r.endpoint[0]];
+  ServerEndpoint& second = endpoints_[lane.endpoint];
+  const Way& same = r.way[lane.direction];
+  bool inner_first;
+  if (first.declared_inner != first.declared_outer) {
+    inner_first = first.declared_inner;
+  } else if (second.declared_inner != second.declared_outer) {
+    inner_first = second.declared_outer;
+  } else if (same.packets != 0) {
+    // Requests lose TTL from VIP's side to RIP's, replies the other way round; on a tie the order tells.
+    const bool first_is_earlier = same.ttl >= p.ttl;
+    inner_first = lane.direction == 0 ? !first_is_earlier : first_is_earlier;
+  } else {
+    inner_first = first.is_inner() || second.is_outer();
+  }
+  if (inner_first) r.flags |= kInnerFirst;
+  r.flags |= kOriented;
+  ServerEndpoint& outer = inner_first ? second : first;
+  ServerEndpoint& inner = inner_first ? first : second;
+  ++outer.outer_votes;
+  ++inner.inner_votes;
+  outer.known = std::max(outer.known, Known::rewritten);
+  inner.known = std::max(inner.known, Known::rewritten);
+  if (outer.ftp_control) inner.ftp_control = true;
+  if (inner.ftp_control) outer.ftp_control = true;
+}
+
+std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t head, Output& out) noexcept {
+  std::uint32_t id;
+  if (free_ != kNone) {
+    id = free_;
+    free_ = records_[id].next;
+  } else if (high_water_ < records_.size()) {
+    id = high_water_++;
+  } else {
+    if (out.retirements >= out.retired.size() || evict(out) == kNone) {
+      ++counters_.untracked;
+      return kNone;
+    }
+    id = free_;
+    free_ = records_[id].next;
+    head = lookup(lane.hash, lane.direction == 0 ? p.source : p.destination,
+                  lane.direction == 0 ? p.source_port : p.destination_port, p.protocol);
+  }
+  Record& r = records_[id];
+  r = Record{};
+  r.client = lane.direction == 0 ? p.source : p.destination;
+  r.client_port = lane.direction == 0 ? p.source_port : p.destination_port;
+  r.protocol = p.protocol;
+  r.flags = kInUse;
+  r.endpoint[0] = lane.endpoint;
+  r.endpoint[1] = kNone;
+  r.t0 = r.last = p.time;
+  r.client_rtt = r.response = kFar;
+  ++live_;
+  link(lane.hash, id, head);
+  return id;
+}
+
+std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept {
+  const Address& client = lane.direction == 0 ? p.source : p.destination;
+  const std::uint16_t client_port = lane.direction == 0 ? p.source_port : p.destination_port;
+  const std::uint32_t head = lookup(lane.hash, client, client_port, p.protocol);
+  if (head == kNone) {
+    side = 0;
+    return open(p, lane, kNone, out);
+  }
+  // The common case: one record, this endpoint is one of its two, and nothing begins anew.
+  std::uint32_t newest = kNone;
+  std::uint8_t newest_side = 0;
+  std::size_t length = 0;
+  const bool syn = is_syn(p);
+  for (std::uint32_t id = head; id != kNone && length < kChain; id = records_[id].next, ++length) {
+    Record& r = records_[id];
+    const int at = r.endpoint[0] == lane.endpoint ? 0 : r.endpoint[1] == lane.endpoint ? 1 : -1;
+    if (at < 0) continue;
+    const auto s = static_cast<std::uint8_t>(at);
+    if (p.protocol == kTcp) {
+      if (syn) {
+        const Way& way = r.way[s * 2 + lane.direction];
+        const std::uint32_t isn = lane.direction == 0 ? r.client_isn : r.server_isn;
+        const bool begun = ((r.way[lane.direction].flags | r.way[2 + lane.direction].flags) & kSawSyn) != 0;
+        if (begun ? isn != p.sequence : way.packets != 0) continue;
+        if (!begun && r.way[s * 2 + (lane.direction ^ 1)].packets != 0 && (r.flags & kOriented) != 0) continue;
+        side = s;
+        return id;
+      }
+      if (newest == kNone) {
+        newest = id;
+        newest_side = s;
+        if (id == head && r.next == kNone) break;
+      }
+      if (continues(r, s, lane.direction, p)) {
+        side = s;
+        return id;
+      }
+    } else {
+      if (p.time - r.last > kUdpIdle) continue;
+      side = s;
+      return id;
+    }
+  }
+  if (newest != kNone) {
+    side = newest_side;
+    return newest;
+  }
+  length = 0;
+  for (std::uint32_t id = head; id != kNone && length < kChain; id = records_[id].next, ++length) {
+    Record& r = records_[id];
+    if (!compatible(r, p, lane)) continue;
+    join(r, p, lane);
+    observe(out, Observation::Kind::joined, id, number, static_cast<std::uint8_t>(2 + lane.direction), lane.path);
+    side = 1;
+    return id;
+  }
+  if (length == kChain) ++counters_.chain_overflow;
+  side = 0;
+  return open(p, lane, head, out);
+}
+
+// The second sighting of a way on another path: a copy of one packet (bridge, bond, `any`, another
+// capture point), the same packet forwarded unchanged, or a way that moved?
+Tracker::Sighting Tracker::judge(const Record& r, const Way& w, const Packet& p, const Lane& lane, std::uint32_t end) const noexcept {
+  const Timestamp since = p.time - last_of(r, w);
+  const bool same_id = w.ip_id == static_cast<std::uint8_t>(p.ip_id);
+  if (p.protocol == kTcp) {
+    const bool seen = distance(end, w.sequence_end) <= 0;
+    const std::uint8_t new_flags = static_cast<std::uint8_t>(((p.tcp_flags & kSyn) ? kSawSyn : 0) | ((p.tcp_flags & kFin) ? kSawFin : 0) |
+                                                            ((p.tcp_flags & kRst) ? kSawRst : 0)) & static_cast<std::uint8_t>(~w.flags);
+    if (lane.path == w.path) {
+      // Both directions of a mirrored port, say: the very same packet twice at one place.
+      return end == w.sequence_end && same_id && (p.payload != 0 || (p.tcp_flags & (kSyn | kFin)) != 0) && since < 2 * kMillisecond && p.ttl == w.ttl
+                 ? Sighting::copy
+                 : Sighting::counted;
+    }
+    if (!seen || new_flags != 0 || since > kSecond) return Sighting::moved;
+    if (p.ttl < w.ttl) return same_id ? Sighting::forwarded : Sighting::moved;
+    return same_id ? Sighting::copy : Sighting::moved;
+  }
+  if (lane.path == w.path) return Sighting::counted;
+  if (since > 50 * kMillisecond || (!p.v6 && !same_id)) return Sighting::moved;
+  return p.ttl < w.ttl ? Sighting::forwarded : Sighting::copy;
+}
+
+void Tracker::rebase(Record& r, Timestamp earlier) const noexcept {
+  const Timestamp shift = r.t0 - earlier;
+  r.t0 = earlier;
+  for (Way& w : r.way) {
+    if (w.packets == 0) continue;
+    w.first = w.first == kFar || shift >= Timestamp{kFar} - w.first ? kFar : static_cast<std::uint32_t>(w.first + shift);
+    const Timestamp coarse = (shift >> 16) + w.last;
+    w.last = coarse >= Timestamp{kFar} ? kFar : static_cast<std::uint32_t>(coarse);
+  }
+  // A start offset moves with t0; a difference does not. Disorder this early is rare: give the latency up.
+  if ((r.flags & kResponsePending) != 0) r.response = kFar, r.flags &= static_cast<std::uint8_t>(~kResponsePending);
+  if ((r.flags & kRttPending) != 0) r.client_rtt = kFar, r.flags &= static_cast<std::uint8_t>(~kRttPending), r.flags |= kRttDone;
+}
+
+void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const Lane& lane, std::uint16_t number, Output& out) noexcept {
+  Record& r = records_[id];
+  const unsigned direction = lane.direction;
+  const auto way_number = static_cast<std::uint8_t>(side * 2 + direction);
+  Way& w = r.way[way_number];
+  const bool tcp = p.protocol == kTcp;
+  const std::uint32_t end = tcp ? sequence_end(p) : 0;
+  if (p.time < r.t0) [[unlikely]] rebase(r, p.time);
+
+  if (w.packets != 0) {
+    const Sighting sighting = lane.path == w.path && (!tcp || end != w.sequence_end) ? Sighting::counted : judge(r, w, p, lane, end);
+    if (sighting == Sighting::copy) {
+      ++counters_.duplicates;
+      return;
+    }
+    if (sighting == Sighting::forwarded) {
+      if ((w.flags & kForwarded) == 0) {
+        w.flags |= kForwarded;
+        observe(out, Observation::Kind::forwarded, id, number, way_number, lane.path);
+      }
+      ++counters_.duplicates;
+      if (p.time > r.last) r.last = p.time;
+      return;
+    }
+    if (sighting == Sighting::moved && (w.flags & kMoved) == 0) {
+      w.flags |= kMoved;
+      observe(out, Observation::Kind::moved, id, number, way_number, lane.path);
+    } else if (sighting == Sighting::moved && (p.tcp_flags & kRst) != 0) {
+      observe(out, Observation::Kind::moved, id, number, way_number, lane.path);
+    }
+  } else {
+    w.first = offset_ns(p.time, r.t0);
+    w.first_frame = p.number;
+    w.path = lane.path;
+    w.ttl = p.ttl;
+  }
+
+  bool repeat = false;
+  const bool wants_answer = !tcp || p.payload != 0 || (p.tcp_flags & (kSyn | kFin)) != 0;
+  if (tcp) {
+    if (w.packets == 0) {
+      w.sequence_end = end;
+    } else if (wants_answer && (p.tcp_flags & kRst) == 0) {
+      const std::int32_t ahead = distance(end, w.sequence_end);
+      if (ahead <= 0) {
+        const bool keep_alive = p.payload <= 1 && (p.tcp_flags & (kSyn | kFin)) == 0 && p.sequence + 1 == w.sequence_end;
+        if (!keep_alive) {
+          repeat = true;
+          if (w.repeats() < kRepeatsObserved) observe(out, Observation::Kind::repeat, id, number, way_number, lane.path);
+          count4_low(w.repeats_holes);
+        }
+      } else {
+        if (distance(p.sequence, w.sequence_end) > 0) count4_high(w.repeats_holes);
+        w.sequence_end = end;
+      }
+    } else if ((p.tcp_flags & kRst) == 0 && distance(end, w.sequence_end) > 0) {
+      w.sequence_end = end;
+    }
+    if ((p.tcp_flags & kRst) != 0 && (w.flags & kSawRst) == 0) observe(out, Observation::Kind::reset, id, number, way_number, lane.path);
+    if ((p.tcp_flags & kSyn) != 0) {
+      std::uint32_t& isn = direction == 0 ? r.client_isn : r.server_isn;
+      const bool known = ((r.way[direction].flags | r.way[2 + direction].flags) & kSawSyn) != 0;
+      if (known && isn != p.sequence) observe(out, Observation::Kind::new_isn, id, number, way_number, lane.path);
+      isn = p.sequence;
+      w.flags |= kSawSyn;
+    }
+    if ((p.tcp_flags & kFin) != 0) w.flags |= kSawFin;
+    if ((p.tcp_flags & kRst) != 0) w.flags |= kSawRst;
+    Way& other = r.way[side * 2 + (direction ^ 1)];
+    if (other.repeats() != 0 && (w.flags & kSawDsack) == 0 && has_dsack(p)) w.flags |= kSawDsack;
+    if (is_syn_ack(p)) {
+      if ((r.flags & kRttDone) == 0) {
+        r.client_rtt = offset_ns(p.time, r.t0);
+        r.flags |= kRttPending;
+      }
+    } else if (direction == 0 && (r.flags & kRttPending) != 0 && (p.tcp_flags & (kSyn | kRst)) == 0) {
+      const std::uint32_t now = offset_ns(p.time, r.t0);
+      r.client_rtt = now == kFar || r.client_rtt == kFar || now < r.client_rtt ? kFar : now - r.client_rtt;
+      r.flags = static_cast<std::uint8_t>((r.flags & ~kRttPending) | kRttDone);
+    }
+  } else if (w.packets == 0 && r.client_isn == 0 && direction == 0) {
+    r.client_isn = first_fingerprint(p);
+  }
+
+  if (p.payload != 0) {
+    w.flags |= kSawData;
+    if (direction == 0) {
+      if (r.response == kFar && (r.flags & kResponsePending) == 0) {
+        r.response = offset_us(p.time, r.t0);
+        r.flags |= kResponsePending;
+      }
+    } else if ((r.flags & kResponsePending) != 0) {
+      const std::uint32_t now = offset_us(p.time, r.t0);
+      r.response = now == kFar || now < r.response ? kFar - 1 : now - r.response;
+      r.flags = static_cast<std::uint8_t>(r.flags & ~kResponsePending);
+    }
+    if (endpoints_[lane.endpoint].ftp_control) observe(out, Observation::Kind::text, id, number, way_number, lane.path);
+  }
+
+  if (direction == 1) {
+    r.flags |= kAnswered;
+  } else if ((r.flags & kAnswered) == 0 && (repeat || (!tcp && w.packets != 0))) {
+    r.flags |= kSlowStart;
+  }
+
+  // What waits for what: answers on the same side, the rewritten twin on the other.
+  Way& opposite = r.way[side * 2 + (direction ^ 1)];
+  opposite.open &= 0xf0;
+  if (wants_answer && (repeat || !tcp || (w.open & 15) == 0)) count4_low(w.open);
+  count4_high(w.open);
+  r.way[(side ^ 1) * 2 + direction].open &= 0x0f;
+
+  ++w.packets;
+  const std::uint64_t bytes = w.bytes() + p.ip_length;
+  w.bytes_low = static_cast<std::uint32_t>(bytes);
+  w.bytes_high = static_cast<std::uint8_t>(bytes >> 32);
+  w.ip_id = static_cast<std::uint8_t>(p.ip_id);
+  w.last = offset_coarse(p.time, r.t0);
+  if (p.time > r.last) r.last = p.time;
+}
+
+}  // namespace lvsnat::track

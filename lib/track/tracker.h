@@ -1,0 +1,115 @@
+// Joins the four legs: batches of decoded packets in, fixed records and a few observations out.
+//
+// The key is the client endpoint and protocol, which is the same on all four legs; each record has two
+// sides, one per server endpoint, so one look-up a packet serves every leg and no packet needs to know
+// its leg. docs/joining-the-legs.md has the method, its assumptions, and what breaks them.
+//
+// Hot: no allocation, no exception, no clock. Memory is handed in by the owner (lib/facts/analyzer.cc),
+// who grows the index and the endpoint table between batches when asked. Threads: one.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "lvsnat/packet.h"
+#include "track/endpoint_table.h"
+#include "track/observation.h"
+#include "track/path_table.h"
+#include "track/record.h"
+
+namespace lvsnat::track {
+
+struct IndexSlot {
+  std::uint32_t hash = 0;
+  std::uint32_t record = kNone;
+};
+
+class Tracker {
+ public:
+  static constexpr std::size_t kBatch = 64;
+  /// A batch emits at most this many observations and retired records.
+  static constexpr std::size_t kMaxObservations = kBatch * 6;
+  static constexpr std::size_t kMaxRetired = kBatch;
+  static constexpr std::size_t kChain = 8;  // live records of one client endpoint
+
+  struct Storage {
+    std::span<Record> records;              // its size is the limit on connections; zero-filled
+    std::span<IndexSlot> index;             // power of two
+    std::span<ServerEndpoint> endpoints;
+    std::span<EndpointTable::Slot> endpoint_slots;  // power of two
+  };
+  struct Output {
+    std::span<Observation> observations;    // at least kMaxObservations
+    std::span<Record> retired;              // at least kMaxRetired
+    std::uint32_t observed = 0, retirements = 0;
+  };
+  struct Counters {
+    std::uint64_t untracked = 0;            // transport packets without a record: endpoint table full
+    std::uint64_t duplicates = 0;           // copies that were not counted
+    std::uint64_t evicted_half_open = 0, evicted_closed = 0, evicted_other = 0;
+    std::uint64_t chain_overflow = 0;
+  };
+
+  Tracker(const Storage& storage, const HashKey& key) noexcept;
+
+  /// At most kBatch packets. Appends to `out`, which the caller empties in between.
+  void feed(std::span<const Packet> packets, Output& out) noexcept;
+
+  /// Retires records that ended or fell silent, visiting at most `budget` records from where it left off.
+  struct Idle { Timestamp closed, half_open, open; };
+  void retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget, Output& out) noexcept;
+
+  /// Declares a server endpoint. False when the endpoint table is full.
+  bool declare(const Address& address, std::uint16_t port, std::uint8_t protocol, bool outer) noexcept;
+
+  [[nodiscard]] bool wants_index() const noexcept { return used_ * 10 >= index_.size() * 6; }
+  void regrow_index(std::span<IndexSlot> larger) noexcept;
+  [[nodiscard]] bool wants_endpoints() const noexcept { return endpoints_.size() + 2 * kBatch > endpoints_.capacity(); }
+  void regrow_endpoints(std::span<ServerEndpoint> entries, std::span<EndpointTable::Slot> slots) noexcept;
+
+  /// Every record ever used: [0, high_water()); those without kInUse are free.
+  [[nodiscard]] std::uint32_t high_water() const noexcept { return high_water_; }
+  [[nodiscard]] const Record& record(std::uint32_t id) const noexcept { return records_[id]; }
+  /// Newest record of a client endpoint, kNone if there is none; older ones by Record::next.
+  [[nodiscard]] std::uint32_t find(const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept;
+  [[nodiscard]] const EndpointTable& endpoints() const noexcept { return endpoints_; }
+  [[nodiscard]] const PathTable& paths() const noexcept { return paths_; }
+  [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+  [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
+
+ private:
+  struct Lane {                 // one packet between the stages
+    std::uint32_t endpoint = kNone;
+    std::uint32_t hash = 0;
+    std::uint16_t path = 0;
+    std::uint8_t direction = 0; // 0: to the server
+    bool tracked = false;
+  };
+  enum class Sighting : std::uint8_t { counted, copy, forwarded, moved };
+
+  void orient(const Packet& packet, Lane& lane) noexcept;
+  std::uint32_t place(const Packet& packet, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept;
+  std::uint32_t open(const Packet& packet, const Lane& lane, std::uint32_t head, Output& out) noexcept;
+  void update(std::uint32_t id, std::uint8_t side, const Packet& packet, const Lane& lane, std::uint16_t number, Output& out) noexcept;
+  [[nodiscard]] Sighting judge(const Record& record, const Way& way, const Packet& packet, const Lane& lane, std::uint32_t end) const noexcept;
+  [[nodiscard]] bool compatible(const Record& record, const Packet& packet, const Lane& lane) const noexcept;
+  void join(Record& record, const Packet& packet, const Lane& lane) noexcept;
+  void rebase(Record& record, Timestamp earlier) const noexcept;
+  [[nodiscard]] std::uint32_t lookup(std::uint32_t hash, const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept;
+  void link(std::uint32_t hash, std::uint32_t id, std::uint32_t head) noexcept;
+  void unlink(std::uint32_t id) noexcept;
+  std::uint32_t evict(Output& out) noexcept;
+  void retire(std::uint32_t id, Output& out) noexcept;
+
+  HashKey key_;
+  std::span<Record> records_;
+  std::span<IndexSlot> index_;
+  std::uint32_t index_mask_ = 0;
+  std::uint32_t used_ = 0;        // occupied index slots
+  std::uint32_t live_ = 0, high_water_ = 0, free_ = kNone, hand_ = 0, idle_hand_ = 0;
+  EndpointTable endpoints_;
+  PathTable paths_;
+  Counters counters_;
+};
+
+}  // namespace lvsnat::track
