@@ -302,6 +302,10 @@ class Builder {
     std::uint16_t id = line.id.value_or(++counter);
     std::uint8_t ttl = line.ttl.value_or(64);
     std::string outside = segment_of(topology_, line.source.address), inside = segment_of(topology_, line.real.address);
+    if (outside.empty() || inside.empty()) {
+      problem_ = "no segment leads to " + to_string(outside.empty() ? line.source.address : line.real.address);
+      return;
+    }
     Mac director_outside = mac(line.destination.address, outside), director_inside = director(inside);
     Endpoint client_inside = line.inside.value_or(line.source);
     struct Leg {

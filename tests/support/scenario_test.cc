@@ -18,8 +18,8 @@ host RS1 on eth1 02:00:00:00:02:00 RIP1=10.1.1.2
 
 TopologyLibrary library() {
   auto parsed = parse_topologies("topologies.md", kTopologies);
-  EXPECT_TRUE(parsed.has_value()) << parsed.error().message;
-  return *parsed;
+  EXPECT_TRUE(parsed.has_value());
+  return parsed ? *parsed : TopologyLibrary{};
 }
 
 std::string in_case(const std::string& packets, const std::string& findings = "clean", const std::string& topology = "") {
@@ -28,7 +28,7 @@ std::string in_case(const std::string& packets, const std::string& findings = "c
 
 Case parse_one(const std::string& markdown) {
   auto cases = parse_cases("x.md", markdown, library());
-  EXPECT_TRUE(cases.has_value()) << cases.error().message;
+  if (!cases) ADD_FAILURE() << cases.error().message;
   if (!cases || cases->size() != 1) return {};
   return cases->front();
 }

@@ -1,10 +1,10 @@
 // Errors are values. `Result<T>` holds a T or an Error; bad packets are data and never errors,
-// broken promises between our own functions are asserts.
+// broken promises between our own functions abort.
 //
 // Threads: plain values, no shared state. Nothing here throws, save std::bad_alloc.
 #pragma once
 
-#include <cassert>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <variant>
@@ -48,14 +48,14 @@ class [[nodiscard]] Result {
 
   [[nodiscard]] const Error& error() const {
     const Error* e = std::get_if<1>(&held_);
-    assert(e != nullptr);
+    if (e == nullptr) std::abort();  // asked for the error of a success
     return *e;
   }
 
  private:
   T* checked() {
     T* v = std::get_if<0>(&held_);
-    assert(v != nullptr);
+    if (v == nullptr) std::abort();  // asked for the value of an error
     return v;
   }
   std::variant<T, Error> held_;
