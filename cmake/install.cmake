@@ -7,7 +7,8 @@ foreach(program IN LISTS LVSNAT_PROGRAMS)
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
   if(EXISTS ${PROJECT_SOURCE_DIR}/tools/${program}/${program}.bash)
-    install(FILES tools/${program}/${program}.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME ${program})
+    install(FILES tools/${program}/${program}.bash RENAME ${program}
+      DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
   endif()
 endforeach()
 
@@ -24,7 +25,8 @@ install(EXPORT lvsnat-targets NAMESPACE lvsnat:: DESTINATION ${package_dir})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/lvsnat-config.cmake.in ${PROJECT_BINARY_DIR}/lvsnat-config.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/lvsnat-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/lvsnat-config.cmake ${PROJECT_BINARY_DIR}/lvsnat-config-version.cmake DESTINATION ${package_dir})
+install(FILES ${PROJECT_BINARY_DIR}/lvsnat-config.cmake ${PROJECT_BINARY_DIR}/lvsnat-config-version.cmake
+  DESTINATION ${package_dir})
 
 # A prefix written down at configure time would be wrong after `cmake --install --prefix` or a move of the tree:
 # pkg-config works it out from where the file lies.

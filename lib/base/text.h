@@ -13,8 +13,8 @@
 namespace lvsnat {
 
 /// Valid UTF-8 without control characters, line breaks, or bidirectional/zero-width marks (Unicode Bidi_Control, U+200B..200F,
-/// U+2028..202E, U+2060..206F, U+FEFF): each offending byte or code point becomes "\xNN" or "\u{NNNN}". Never longer than `limit` bytes:
-/// what is cut ends in "...", and no escape or code point is cut in two.
+/// U+2028..202E, U+2060..206F, U+FEFF): each offending byte or code point becomes "\xNN" or "\u{NNNN}". Never longer than `limit`
+/// bytes: what is cut ends in "...", and no escape or code point is cut in two.
 LVSNAT_EXPORT std::string printable(std::string_view text, std::size_t limit = 4096);
 /// Splits at `separator`; empty fields are kept.
 std::vector<std::string_view> split(std::string_view text, char separator);

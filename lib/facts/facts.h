@@ -175,7 +175,8 @@ struct Facts {
   /// Did this host ask for `target` in vain / at all?
   [[nodiscard]] std::vector<const Question*> questions_by(const Address& asker) const;
   [[nodiscard]] bool claimed(const Address&) const;
-  /// Is the address known to be directly attached where this real server is (state prefixes, or ARP for it by a RIP or by the director on that place)?
+  /// Is the address known to be directly attached where this real server is (state prefixes, or ARP for it by a RIP or by the
+  /// director on that place)?
   [[nodiscard]] std::optional<std::string> service_name(const Connection&) const;
   /// A time in which some source was blind overlaps [from, to].
   [[nodiscard]] bool blind(Timestamp from, Timestamp to) const;

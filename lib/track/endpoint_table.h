@@ -45,7 +45,8 @@ class EndpointTable {
 
   /// Both spans are owned by the caller and outlive this; slots.size() is a power of two.
   void use(std::span<ServerEndpoint> entries, std::span<Slot> slots) noexcept;
-  [[nodiscard]] std::uint32_t find(const HashKey& key, const Address& address, std::uint16_t port, std::uint8_t protocol) const noexcept {
+  [[nodiscard]] std::uint32_t find(const HashKey& key, const Address& address, std::uint16_t port,
+                                   std::uint8_t protocol) const noexcept {
     const std::uint32_t hash = hash_endpoint(key, address, port, protocol);
     for (std::uint32_t i = hash;; ++i) {
       const Slot& slot = slots_[i & mask_];
@@ -57,7 +58,8 @@ class EndpointTable {
     }
   }
   /// kNone when full. The endpoint must not be there yet.
-  std::uint32_t insert(const HashKey& key, const Address& address, std::uint16_t port, std::uint8_t protocol, Known known) noexcept;
+  std::uint32_t insert(const HashKey& key, const Address& address, std::uint16_t port, std::uint8_t protocol,
+                       Known known) noexcept;
   [[nodiscard]] ServerEndpoint& operator[](std::uint32_t id) noexcept { return entries_[id]; }
   [[nodiscard]] const ServerEndpoint& operator[](std::uint32_t id) const noexcept { return entries_[id]; }
   [[nodiscard]] std::uint32_t size() const noexcept { return count_; }

@@ -19,7 +19,8 @@ inline std::uint64_t fold_multiply(std::uint64_t x, std::uint64_t y) noexcept {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-inline std::uint32_t hash_endpoint(const HashKey& key, const Address& address, std::uint16_t port, std::uint8_t protocol) noexcept {
+inline std::uint32_t hash_endpoint(const HashKey& key, const Address& address, std::uint16_t port,
+                                   std::uint8_t protocol) noexcept {
   std::uint64_t high, low;
   std::memcpy(&high, address.bytes.data(), 8);
   std::memcpy(&low, address.bytes.data() + 8, 8);

@@ -39,7 +39,7 @@ std::uint32_t offset_ns(Timestamp now, Timestamp t0) noexcept {
   const Timestamp d = now - t0;
   return d < 0 ? 0 : d >= Timestamp{kFar} ? kFar : static_cast<std::uint32_t>(d);
 }
-std::uint32_t offset_us(Timestamp now, Timestamp t0) noexcept { 
+std::uint32_t offset_us(Timestamp now, Timestamp t0) noexcept {
   const Timestamp d = (now - t0) / 1000;
   return d < 0 ? 0 : d >= Timestamp{kFar} ? kFar : static_cast<std::uint32_t>(d);
 }
@@ -83,7 +83,10 @@ void observe(Tracker::Output& out, Observation::Kind kind, std::uint32_t record,
 }  // namespace
 
 Tracker::Tracker(const Storage& storage, const HashKey& key) noexcept
-    : key_(key), records_(storage.records), index_(storage.index), index_mask_(static_cast<std::uint32_t>(storage.index.size() - 1)) {
+    : key_(key),
+      records_(storage.records),
+      index_(storage.index),
+      index_mask_(static_cast<std::uint32_t>(storage.index.size() - 1)) {
   for (IndexSlot& slot : index_) slot = IndexSlot{};
   endpoints_.use(storage.endpoints, storage.endpoint_slots);
 }
@@ -115,7 +118,8 @@ void Tracker::regrow_endpoints(std::span<ServerEndpoint> entries, std::span<Endp
   endpoints_.regrow(key_, entries, slots);
 }
 
-std::uint32_t Tracker::lookup(std::uint32_t hash, const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept {
+std::uint32_t Tracker::lookup(std::uint32_t hash, const Address& client, std::uint16_t port,
+                              std::uint8_t protocol) const noexcept {
   for (std::uint32_t i = hash;; ++i) {
     const IndexSlot& slot = index_[i & index_mask_];
     if (slot.record == kNone) return kNone;
@@ -145,7 +149,8 @@ void Tracker::unlink(std::uint32_t id) noexcept {
   for (;; i = (i + 1) & index_mask_) {
     if (index_[i].record == kNone) return;  // superseded long ago
     const Record& r = records_[index_[i].record];
-    if (index_[i].hash == hash && r.client_port == gone.client_port && r.protocol == gone.protocol && r.client == gone.client) break;
+    if (index_[i].hash == hash && r.client_port == gone.client_port && r.protocol == gone.protocol && r.client == gone.client)
+      break;
   }
   if (index_[i].record != id) {
     for (std::uint32_t r = index_[i].record; r != kNone; r = records_[r].next) {
@@ -215,7 +220,9 @@ void Tracker::retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget,
     const Record& r = records_[idle_hand_];
     if ((r.flags & kInUse) == 0) continue;
     const std::uint8_t seen = r.way[0].flags | r.way[1].flags | r.way[2].flags | r.way[3].flags;
-    const Timestamp limit = (seen & (kSawFin | kSawRst)) != 0 ? idle.closed : (r.flags & kAnswered) == 0 ? idle.half_open : idle.open;
+    const Timestamp limit = (seen & (kSawFin | kSawRst)) != 0 ? idle.closed
+                            : (r.flags & kAnswered) == 0      ? idle.half_open
+                                                              : idle.open;
     if (now - r.last > limit) retire(idle_hand_, out);
   }
 }
@@ -471,16 +478,20 @@ std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& si
 
 // The second sighting of a way on another path: a copy of one packet (bridge, bond, `any`, another
 // capture point), the same packet forwarded unchanged, or a way that moved?
-Tracker::Sighting Tracker::judge(const Record& r, const Way& w, const Packet& p, const Lane& lane, std::uint32_t end) const noexcept {
+Tracker::Sighting Tracker::judge(const Record& r, const Way& w, const Packet& p, const Lane& lane,
+                                 std::uint32_t end) const noexcept {
   const Timestamp since = p.time - last_of(r, w);
   const bool same_id = w.ip_id == static_cast<std::uint8_t>(p.ip_id);
   if (p.protocol == kTcp) {
     const bool seen = distance(end, w.sequence_end) <= 0;
-    const std::uint8_t new_flags = static_cast<std::uint8_t>(((p.tcp_flags & kSyn) ? kSawSyn : 0) | ((p.tcp_flags & kFin) ? kSawFin : 0) |
-                                                            ((p.tcp_flags & kRst) ? kSawRst : 0)) & static_cast<std::uint8_t>(~w.flags);
+    const std::uint8_t new_flags =
+        static_cast<std::uint8_t>(((p.tcp_flags & kSyn) ? kSawSyn : 0) | ((p.tcp_flags & kFin) ? kSawFin : 0) |
+                                  ((p.tcp_flags & kRst) ? kSawRst : 0)) &
+        static_cast<std::uint8_t>(~w.flags);
     if (lane.path == w.path) {
       // Both directions of a mirrored port, say: the very same packet twice at one place.
-      return end == w.sequence_end && same_id && (p.payload != 0 || (p.tcp_flags & (kSyn | kFin)) != 0) && since < 2 * kMillisecond && p.ttl == w.ttl
+      return end == w.sequence_end && same_id && (p.payload != 0 || (p.tcp_flags & (kSyn | kFin)) != 0) &&
+                     since < 2 * kMillisecond && p.ttl == w.ttl
                  ? Sighting::copy
                  : Sighting::counted;
     }
@@ -507,7 +518,8 @@ void Tracker::rebase(Record& r, Timestamp earlier) const noexcept {
   if ((r.flags & kRttPending) != 0) r.client_rtt = kFar, r.flags &= static_cast<std::uint8_t>(~kRttPending), r.flags |= kRttDone;
 }
 
-void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const Lane& lane, std::uint16_t number, Output& out) noexcept {
+void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const Lane& lane, std::uint16_t number,
+                     Output& out) noexcept {
   Record& r = records_[id];
   const unsigned direction = lane.direction;
   const auto way_number = static_cast<std::uint8_t>(side * 2 + direction);
@@ -517,7 +529,8 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
   if (p.time < r.t0) [[unlikely]] rebase(r, p.time);
 
   if (w.packets != 0) {
-    const Sighting sighting = lane.path == w.path && (!tcp || end != w.sequence_end) ? Sighting::counted : judge(r, w, p, lane, end);
+    const Sighting sighting =
+        lane.path == w.path && (!tcp || end != w.sequence_end) ? Sighting::counted : judge(r, w, p, lane, end);
     if (sighting == Sighting::copy) {
       ++counters_.duplicates;
       return;
@@ -565,7 +578,8 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
     } else if ((p.tcp_flags & kRst) == 0 && distance(end, w.sequence_end) > 0) {
       w.sequence_end = end;
     }
-    if ((p.tcp_flags & kRst) != 0 && (w.flags & kSawRst) == 0) observe(out, Observation::Kind::reset, id, number, way_number, lane.path);
+    if ((p.tcp_flags & kRst) != 0 && (w.flags & kSawRst) == 0)
+      observe(out, Observation::Kind::reset, id, number, way_number, lane.path);
     if ((p.tcp_flags & kSyn) != 0) {
       std::uint32_t& isn = direction == 0 ? r.client_isn : r.server_isn;
       const bool known = ((r.way[direction].flags | r.way[2 + direction].flags) & kSawSyn) != 0;

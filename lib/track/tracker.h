@@ -90,12 +90,15 @@ class Tracker {
   void orient(const Packet& packet, Lane& lane) noexcept;
   std::uint32_t place(const Packet& packet, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept;
   std::uint32_t open(const Packet& packet, const Lane& lane, std::uint32_t head, Output& out) noexcept;
-  void update(std::uint32_t id, std::uint8_t side, const Packet& packet, const Lane& lane, std::uint16_t number, Output& out) noexcept;
-  [[nodiscard]] Sighting judge(const Record& record, const Way& way, const Packet& packet, const Lane& lane, std::uint32_t end) const noexcept;
+  void update(std::uint32_t id, std::uint8_t side, const Packet& packet, const Lane& lane, std::uint16_t number,
+              Output& out) noexcept;
+  [[nodiscard]] Sighting judge(const Record& record, const Way& way, const Packet& packet, const Lane& lane,
+                               std::uint32_t end) const noexcept;
   [[nodiscard]] bool compatible(const Record& record, const Packet& packet, const Lane& lane) const noexcept;
   void join(Record& record, const Packet& packet, const Lane& lane) noexcept;
   void rebase(Record& record, Timestamp earlier) const noexcept;
-  [[nodiscard]] std::uint32_t lookup(std::uint32_t hash, const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept;
+  [[nodiscard]] std::uint32_t lookup(std::uint32_t hash, const Address& client, std::uint16_t port,
+                                     std::uint8_t protocol) const noexcept;
   void link(std::uint32_t hash, std::uint32_t id, std::uint32_t head) noexcept;
   void unlink(std::uint32_t id) noexcept;
   std::uint32_t evict(Output& out) noexcept;

@@ -103,9 +103,10 @@ Bytes udp_packet(const Network& net, std::uint16_t source_port, std::uint16_t de
 /// One chunk (RFC 9260 section 3.2); the fixed part of INIT and DATA is there, its values are plausible.
 Bytes sctp_packet(const Network& net, std::uint16_t source_port, std::uint16_t destination_port, const std::string& kind,
                   const Bytes& payload) {
-  static const std::map<std::string, std::uint8_t> types{{"data", 0}, {"init", 1}, {"init-ack", 2}, {"sack", 3}, {"heartbeat", 4},
-                                                         {"heartbeat-ack", 5}, {"abort", 6}, {"shutdown", 7}, {"shutdown-ack", 8},
-                                                         {"error", 9}, {"cookie-echo", 10}, {"cookie-ack", 11}, {"shutdown-complete", 14}};
+  static const std::map<std::string, std::uint8_t> types{
+      {"data", 0},          {"init", 1},        {"init-ack", 2},          {"sack", 3},         {"heartbeat", 4},
+      {"heartbeat-ack", 5}, {"abort", 6},       {"shutdown", 7},          {"shutdown-ack", 8}, {"error", 9},
+      {"cookie-echo", 10},  {"cookie-ack", 11}, {"shutdown-complete", 14}};
   auto type = types.find(kind);
   if (type == types.end()) return {};
   Bytes body;
@@ -170,7 +171,9 @@ Address solicited_node(const Address& target) {
   std::memcpy(&a.bytes[13], &target.bytes[13], 3);
   return a;
 }
-Mac multicast_mac(const Address& group) { return {{0x33, 0x33, group.bytes[12], group.bytes[13], group.bytes[14], group.bytes[15]}}; }
+Mac multicast_mac(const Address& group) {
+  return {{0x33, 0x33, group.bytes[12], group.bytes[13], group.bytes[14], group.bytes[15]}};
+}
 constexpr Mac kBroadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
 /// A conversation knows its sequence numbers and IP IDs, so that lines need not say them.
@@ -249,12 +252,15 @@ class Builder {
     return bytes;
   }
 
-  void place(const PacketLine& line, Timestamp at, const std::string& segment, const Mac& from, const Mac& to, std::uint16_t ethertype,
-             Bytes packet) {
-    placed_.push_back({at, placed_.size(), segment, line.from.value_or(from), line.to.value_or(to), ethertype, line.vlan, std::move(packet)});
+  void place(const PacketLine& line, Timestamp at, const std::string& segment, const Mac& from, const Mac& to,
+             std::uint16_t ethertype, Bytes packet) {
+    placed_.push_back(
+        {at, placed_.size(), segment, line.from.value_or(from), line.to.value_or(to), ethertype, line.vlan, std::move(packet)});
   }
   Mac mac(const Address& address, const std::string& segment) {
-    if (address.is_multicast()) return address.is_v4() ? Mac{{1, 0, 0x5e, address.bytes[13], address.bytes[14], address.bytes[15]}} : multicast_mac(address);
+    if (address.is_multicast())
+      return address.is_v4() ? Mac{{1, 0, 0x5e, address.bytes[13], address.bytes[14], address.bytes[15]}}
+                             : multicast_mac(address);
     auto found = mac_on(topology_, address, segment);
     if (!found) problem_ = "the director has no MAC on segment '" + segment + "'";
     return found.value_or(Mac{});
@@ -323,7 +329,8 @@ class Builder {
       const Leg& leg = pair[i];
       if (!line.legs[leg.index]) continue;
       Network net{leg.source.address, leg.destination.address, static_cast<std::uint8_t>(ttl - i), id, line.dont_fragment};
-      place(line, line.at + static_cast<Timestamp>(i) * 100'000, leg.segment, leg.from, leg.to, leg.source.address.is_v4() ? 0x0800 : 0x86dd,
+      place(line, line.at + static_cast<Timestamp>(i) * 100'000, leg.segment, leg.from, leg.to,
+            leg.source.address.is_v4() ? 0x0800 : 0x86dd,
             transport(line, net, leg.source.port, leg.destination.port, sequence, acknowledgement));
     }
   }
@@ -353,9 +360,17 @@ class Builder {
       return;
     }
     if (line.protocol == 132) {
-      static constexpr std::pair<const char*, bool> chunks[] = {{"init", true}, {"init-ack", false}, {"cookie-echo", true}, {"cookie-ack", false},
-                                                                {"data", true}, {"sack", false}, {"data", false}, {"sack", true},
-                                                                {"shutdown", true}, {"shutdown-ack", false}, {"shutdown-complete", true}};
+      static constexpr std::pair<const char*, bool> chunks[] = {{"init", true},
+                                                                {"init-ack", false},
+                                                                {"cookie-echo", true},
+                                                                {"cookie-ack", false},
+                                                                {"data", true},
+                                                                {"sack", false},
+                                                                {"data", false},
+                                                                {"sack", true},
+                                                                {"shutdown", true},
+                                                                {"shutdown-ack", false},
+                                                                {"shutdown-complete", true}};
       for (const auto& [kind, from_client] : chunks) {
         PacketLine copy = line;
         copy.kind = kind;
@@ -374,7 +389,8 @@ class Builder {
     for (std::uint32_t request = 0; request < line.requests; ++request, t += line.pause) {
       step(line, t += 200'000, true, kPsh | kAck, line.length.value_or(120));
       t += line.think;
-      for (std::uint32_t i = 0; i < line.data; ++i, t += 20'000) step(line, t, false, i + 1 == line.data ? kPsh | kAck : kAck, 1000);
+      for (std::uint32_t i = 0; i < line.data; ++i, t += 20'000)
+        step(line, t, false, i + 1 == line.data ? kPsh | kAck : kAck, 1000);
       step(line, t += round_trip, true, kAck, 0);
     }
     if (line.open) return;
@@ -398,7 +414,8 @@ class Builder {
 
   /// One frame of TCP, UDP, SCTP or an unknown protocol. Numbers not said are those of the conversation it belongs to.
   void single(const PacketLine& line) {
-    Network net{line.source.address, line.destination.address, line.ttl.value_or(64), line.id.value_or(next_id()), line.dont_fragment};
+    Network net{line.source.address, line.destination.address, line.ttl.value_or(64), line.id.value_or(next_id()),
+                line.dont_fragment};
     std::uint32_t sequence = 1000, acknowledgement = 0;
     if (auto it = conversations_.find({line.protocol, line.source}); it != conversations_.end()) {
       bool isn = (line.flags & kSyn) != 0;
@@ -530,7 +547,10 @@ class Builder {
     rest.insert(rest.end(), from.bytes.begin(), from.bytes.end());
     Address all_nodes = *parse_address("ff02::1");
     Network net{solicitation ? line.source.address : line.gateway,
-                solicitation ? solicited_node(line.gateway) : line.kind == "reply" ? line.destination.address : all_nodes, 255, 0, false};
+                solicitation           ? solicited_node(line.gateway)
+                : line.kind == "reply" ? line.destination.address
+                                       : all_nodes,
+                255, 0, false};
     std::uint32_t flags = solicitation ? 0u : line.kind == "reply" ? 0x60000000u : 0x20000000u;  // solicited, override
     Mac to = mac(net.destination, line.segment);
     place(line, line.at, line.segment, from, to, 0x86dd, icmp_packet(net, solicitation ? 135 : 136, 0, flags, rest));
@@ -572,8 +592,13 @@ class Builder {
     Mac own;
     const Host& host = topology_.hosts.at("DIRECTOR");
     if (auto it = host.attached.find(placed.segment); it != host.attached.end()) own = it->second;
-    std::uint16_t direction = placed.from == own ? 4 : placed.to == kBroadcast ? 1 : placed.to.is_group() ? 2 : placed.to == own ? 0 : 3;
-    auto index = static_cast<std::uint32_t>(std::find(topology_.segments.begin(), topology_.segments.end(), placed.segment) - topology_.segments.begin());
+    std::uint16_t direction = placed.from == own        ? 4
+                              : placed.to == kBroadcast ? 1
+                              : placed.to.is_group()    ? 2
+                              : placed.to == own        ? 0
+                                                        : 3;
+    auto index = static_cast<std::uint32_t>(std::find(topology_.segments.begin(), topology_.segments.end(), placed.segment) -
+                                            topology_.segments.begin());
     Bytes out;
     switch (topology_.link) {
       case LinkType::linux_sll:
@@ -617,7 +642,8 @@ class Builder {
   }
 
   Result<Capture> finished() {
-    std::stable_sort(placed_.begin(), placed_.end(), [](const Placed& a, const Placed& b) { return std::tie(a.at, a.order) < std::tie(b.at, b.order); });
+    std::stable_sort(placed_.begin(), placed_.end(),
+                     [](const Placed& a, const Placed& b) { return std::tie(a.at, a.order) < std::tie(b.at, b.order); });
     bool any = topology_.captured == std::vector<std::string>{"any"};
     Capture out;
     std::vector<std::uint32_t> numbers(topology_.captured.size(), 0);

@@ -30,7 +30,8 @@ Capture capture_of(const std::string& packets, const std::string& topology = "us
     ADD_FAILURE() << library.error().message;
     return {};
   }
-  auto cases = parse_cases("x.md", "## x\n```topology\n" + topology + "\n```\n```packets\n" + packets + "\n```\n```findings\nclean\n```\n", *library);
+  auto cases = parse_cases(
+      "x.md", "## x\n```topology\n" + topology + "\n```\n```packets\n" + packets + "\n```\n```findings\nclean\n```\n", *library);
   if (!cases) ADD_FAILURE() << cases.error().message;
   if (!cases || cases->empty()) return {};
   auto built = build(cases->front());
@@ -81,7 +82,8 @@ TEST(Frames, SequenceNumbersLeaveNoHole) {
     Tins::EthernetII parsed = ethernet(frame);
     const auto& tcp = parsed.rfind_pdu<Tins::TCP>();
     if (tcp.sport() != 80) continue;
-    std::uint32_t length = parsed.rfind_pdu<Tins::IP>().tot_len() - parsed.rfind_pdu<Tins::IP>().header_size() - tcp.header_size();
+    std::uint32_t length =
+        parsed.rfind_pdu<Tins::IP>().tot_len() - parsed.rfind_pdu<Tins::IP>().header_size() - tcp.header_size();
     if (next != 0) {
       EXPECT_EQ(tcp.seq(), next);
     }
@@ -109,7 +111,8 @@ TEST(Frames, NewConnectionOnTheSamePortsHasNewNumbers) {
 }
 
 TEST(Frames, OnlyCapturedSegmentsAreKept) {
-  Capture capture = capture_of("0 healthy CIP:3456 > VIP:80 > RIP1:80", "use two\ncapture eth0\ndrops eth0 12\ngap eth0 100 101 \"down\"");
+  Capture capture =
+      capture_of("0 healthy CIP:3456 > VIP:80 > RIP1:80", "use two\ncapture eth0\ndrops eth0 12\ngap eth0 100 101 \"down\"");
   ASSERT_EQ(capture.vantages.size(), 1u);
   EXPECT_EQ(capture.frames.size(), 9u);
   EXPECT_EQ(capture.statistics[0].packets, 9u);
@@ -141,7 +144,8 @@ TEST(Frames, ArpAndRedirect) {
   Capture capture = capture_of("0 eth1 arp who-has CIP tell RIP1\n1 eth1 arp reply DIP is-at DIRECTOR to RIP1\n"
                                "2 eth1 icmp redirect DIP > RIP1 gw CIP about RIP1:80 > CIP:3456");
   ASSERT_EQ(capture.frames.size(), 3u);
-  Tins::EthernetII question = ethernet(capture.frames[0]), answer = ethernet(capture.frames[1]), redirect = ethernet(capture.frames[2]);
+  Tins::EthernetII question = ethernet(capture.frames[0]), answer = ethernet(capture.frames[1]),
+                   redirect = ethernet(capture.frames[2]);
   EXPECT_TRUE(question.dst_addr().is_broadcast());
   EXPECT_EQ(question.rfind_pdu<Tins::ARP>().target_ip_addr().to_string(), "192.168.1.254");
   EXPECT_EQ(question.rfind_pdu<Tins::ARP>().sender_hw_addr().to_string(), "02:00:00:00:02:00");
@@ -187,8 +191,9 @@ TEST(Frames, ChecksumsAreRightInBothFamilies) {
 }
 
 TEST(Frames, NeighbourDiscovery) {
-  Capture capture = capture_of("0 eth1 nd who-has CIP tell RIP1\n1 eth1 nd reply DIP is-at DIRECTOR to RIP1\n2 eth1 nd gratuitous DIP is-at DIRECTOR",
-                               "use two6");
+  Capture capture = capture_of(
+      "0 eth1 nd who-has CIP tell RIP1\n1 eth1 nd reply DIP is-at DIRECTOR to RIP1\n2 eth1 nd gratuitous DIP is-at DIRECTOR",
+      "use two6");
   ASSERT_EQ(capture.frames.size(), 3u);
   Tins::EthernetII question = ethernet(capture.frames[0]);
   EXPECT_EQ(question.dst_addr().to_string(), "33:33:ff:00:02:54");
@@ -210,11 +215,13 @@ TEST(Frames, TunnelsSctpAndPayloads) {
 }
 
 TEST(Frames, RepeatedMacrosAreNewConnections) {
-  Capture capture = capture_of("0 ladder CIP:1000 > VIP:80 > RIP1:80 legs 1 tries 1 repeat 6 every 0.1s sources 3", "use two\nhost CLIENT owns 192.168.0.0/16\ncapture eth0");
+  Capture capture = capture_of("0 ladder CIP:1000 > VIP:80 > RIP1:80 legs 1 tries 1 repeat 6 every 0.1s sources 3",
+                               "use two\nhost CLIENT owns 192.168.0.0/16\ncapture eth0");
   std::vector<std::string> seen;
   for (const Frame& frame : capture.frames) seen.push_back(brief(capture, frame).substr(0, 25));
-  EXPECT_EQ(seen, (std::vector<std::string>{"eth0 192.168.1.254:1000>1", "eth0 192.168.1.255:1000>1", "eth0 192.168.2.0:1000>192", "eth0 192.168.1.254:1001>1",
-                                            "eth0 192.168.1.255:1001>1", "eth0 192.168.2.0:1001>192"}));
+  EXPECT_EQ(seen,
+            (std::vector<std::string>{"eth0 192.168.1.254:1000>1", "eth0 192.168.1.255:1000>1", "eth0 192.168.2.0:1000>192",
+                                      "eth0 192.168.1.254:1001>1", "eth0 192.168.1.255:1001>1", "eth0 192.168.2.0:1001>192"}));
 }
 
 TEST(Frames, PcapHoldsEveryFrameOfItsVantage) {
@@ -228,7 +235,9 @@ TEST(Frames, PcapHoldsEveryFrameOfItsVantage) {
 TEST(Frames, SnaplenCuts) {
   Capture capture = capture_of("0 healthy CIP:3456 > VIP:80 > RIP1:80", "use two\nsnaplen 60");
   for (const Frame& frame : capture.frames) EXPECT_LE(frame.captured, 60u);
-  EXPECT_GT(std::accumulate(capture.frames.begin(), capture.frames.end(), 0u, [](unsigned most, const Frame& f) { return std::max(most, f.wire); }), 1000u);
+  EXPECT_GT(std::accumulate(capture.frames.begin(), capture.frames.end(), 0u,
+                            [](unsigned most, const Frame& f) { return std::max(most, f.wire); }),
+            1000u);
 }
 
 }  // namespace

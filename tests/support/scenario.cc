@@ -151,7 +151,9 @@ std::string filled_in(const Topology& topology, const std::string& text) {
   // Names are replaced where a whole identifier stands; IPv6 addresses before a port get brackets.
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
-    auto word_char = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+    auto word_char = [](char c) {
+      return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    };
     std::size_t end = i;
     while (end < text.size() && word_char(text[end])) ++end;
     if (end == i) {
@@ -257,7 +259,8 @@ std::optional<std::uint8_t> tcp_flags(const std::string& word) {
 }
 
 void add_segment(Topology& topology, const std::string& name) {
-  if (std::find(topology.segments.begin(), topology.segments.end(), name) == topology.segments.end()) topology.segments.push_back(name);
+  if (std::find(topology.segments.begin(), topology.segments.end(), name) == topology.segments.end())
+    topology.segments.push_back(name);
 }
 
 std::string host_of(const Topology& topology, const Address& address) {
@@ -268,7 +271,8 @@ std::string host_of(const Topology& topology, const Address& address) {
 }
 
 /// One line of a ```topology block; returns what is wrong with it, or nothing.
-std::string parse_topology_line(Topology& topology, const std::vector<std::string>& words, const TopologyLibrary& library, int depth);
+std::string parse_topology_line(Topology& topology, const std::vector<std::string>& words, const TopologyLibrary& library,
+                                int depth);
 
 std::string parse_topology_text(Topology& topology, const std::string& text, const TopologyLibrary& library, int depth) {
   for (std::size_t at = 0; at < text.size();) {
@@ -316,7 +320,8 @@ std::string parse_host(Topology& topology, Reader& reader) {
   return reader.problem();
 }
 
-std::string parse_topology_line(Topology& topology, const std::vector<std::string>& words, const TopologyLibrary& library, int depth) {
+std::string parse_topology_line(Topology& topology, const std::vector<std::string>& words, const TopologyLibrary& library,
+                                int depth) {
   Reader reader(topology, words);
   std::string keyword = reader.next("a keyword");
   if (keyword == "use") {
@@ -593,7 +598,8 @@ std::string families_disagree(const PacketLine& packet) {
   if (differ(packet.source.address, packet.destination.address) || differ(packet.source.address, packet.real.address) ||
       differ(packet.source.address, packet.gateway))
     return "IPv4 and IPv6 addresses in one packet";
-  if (packet.inner && differ(packet.inner->source.address, packet.inner->destination.address)) return "IPv4 and IPv6 addresses in one packet";
+  if (packet.inner && differ(packet.inner->source.address, packet.inner->destination.address))
+    return "IPv4 and IPv6 addresses in one packet";
   return {};
 }
 
@@ -660,7 +666,8 @@ Result<TopologyLibrary> parse_topologies(std::string_view file, std::string_view
       if (block.language != "topology") continue;
       std::string text;
       for (const Line& line : block.lines) text += line.text + "\n";
-      if (!library.emplace(section.title, text).second) return wrong(file, section.line, "two topologies are named '" + section.title + "'");
+      if (!library.emplace(section.title, text).second)
+        return wrong(file, section.line, "two topologies are named '" + section.title + "'");
     }
   }
   for (const auto& [name, text] : library) {

@@ -105,7 +105,8 @@ struct Expectation {
   Kind kind = Kind::found;
   std::string severity;                      // "error", "warning", "info"
   int code = 0;
-  std::map<std::string, std::string> fields; // real_server, client, service, gateway, legs, confidence, count, ...; names filled in
+  std::map<std::string, std::string>
+      fields;  // real_server, client, service, gateway, legs, confidence, count, ...; names filled in
 };
 
 struct StateFile {

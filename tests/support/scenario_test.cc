@@ -23,7 +23,8 @@ TopologyLibrary library() {
 }
 
 std::string in_case(const std::string& packets, const std::string& findings = "clean", const std::string& topology = "") {
-  return "# Title\n## one\n```topology\nuse small\n" + topology + "\n```\n```packets\n" + packets + "\n```\n```findings\n" + findings + "\n```\n";
+  return "# Title\n## one\n```topology\nuse small\n" + topology + "\n```\n```packets\n" + packets + "\n```\n```findings\n" +
+         findings + "\n```\n";
 }
 
 Case parse_one(const std::string& markdown) {
@@ -78,7 +79,8 @@ TEST(Scenario, ReadsMacrosArpAndErrors) {
 }
 
 TEST(Scenario, FillsNamesIntoServicesAndFindings) {
-  Case one = parse_one(in_case("0 eth0 CIP:1 > VIP:80 S", "error LVS101 real_server=RIP1 service=tcp:VIP:80 count>=2 legs=12--\nnone LVS102",
+  Case one = parse_one(in_case("0 eth0 CIP:1 > VIP:80 S",
+                               "error LVS101 real_server=RIP1 service=tcp:VIP:80 count>=2 legs=12--\nnone LVS102",
                                "service tcp:VIP:80=RIP1:8080"));
   EXPECT_EQ(one.topology.services, std::vector<std::string>{"tcp:192.168.1.110:80=10.1.1.2:8080"});
   ASSERT_EQ(one.expectations.size(), 2u);
@@ -90,7 +92,8 @@ TEST(Scenario, FillsNamesIntoServicesAndFindings) {
 }
 
 TEST(Scenario, KeepsStateFiles) {
-  Case one = parse_one(in_case("0 eth0 CIP:1 > VIP:80 S") + "```state\n--- sysctl.txt\nnet.ipv4.ip_forward = 0\n--- ip_vs\n\nx\n```\n");
+  Case one =
+      parse_one(in_case("0 eth0 CIP:1 > VIP:80 S") + "```state\n--- sysctl.txt\nnet.ipv4.ip_forward = 0\n--- ip_vs\n\nx\n```\n");
   ASSERT_EQ(one.state.size(), 2u);
   EXPECT_EQ(one.state[0].content, "net.ipv4.ip_forward = 0\n");
   EXPECT_EQ(one.state[1].name, "ip_vs");
@@ -99,7 +102,9 @@ TEST(Scenario, KeepsStateFiles) {
 
 TEST(Scenario, FindsMacsAndSegments) {
   Topology topology = parse_one(in_case("0 eth0 CIP:1 > VIP:80 S")).topology;
-  auto mac = [&](const char* name, const char* segment) { return to_string(mac_on(topology, topology.names.at(name), segment).value()); };
+  auto mac = [&](const char* name, const char* segment) {
+    return to_string(mac_on(topology, topology.names.at(name), segment).value());
+  };
   EXPECT_EQ(mac("CIP", "eth0"), "02:00:00:00:01:01") << "the router in front of the client";
   EXPECT_EQ(mac("CIP", "eth1"), "02:00:00:00:10:01") << "the director forwards it";
   EXPECT_EQ(mac("RIP1", "eth1"), "02:00:00:00:02:00");
@@ -131,9 +136,11 @@ TEST(Scenario, ErrorsNameTheLine) {
   EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S", "error 101")), "x.md:11: a code such as LVS101 must follow 'error'");
   EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S", "error LVS101 rs=1")), "x.md:11: unknown field 'rs'");
   EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S", "clean", "capture eth7")), "x.md:5: no such segment: 'eth7'");
-  EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S", "")), "x.md:2: a case needs a packets block and a findings block with a line in it");
+  EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S", "")),
+            "x.md:2: a case needs a packets block and a findings block with a line in it");
   EXPECT_EQ(error_of("## x\n```packets\n"), "x.md:2: a fenced block is not closed");
-  EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S") + "```state\nx\n```\n"), "x.md:14: a state block begins with a line '--- FILE'");
+  EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S") + "```state\nx\n```\n"),
+            "x.md:14: a state block begins with a line '--- FILE'");
   EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S") + "```state\n--- ../x\n```\n"), "x.md:14: not a plain file name: '../x'");
 }
 

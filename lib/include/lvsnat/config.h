@@ -38,15 +38,16 @@ struct ConfigOptions {
 LVSNAT_EXPORT Result<Declaration> read_config(const std::filesystem::path& path, const ConfigOptions& options = {});
 
 /// `ipvsadm-save` / `ipvsadm -Sn` text; `name` stands for the file in messages.
-LVSNAT_EXPORT Result<Declaration> parse_ipvsadm_save(std::string_view text, std::string_view name, const ConfigOptions& options = {});
+LVSNAT_EXPORT Result<Declaration> parse_ipvsadm_save(std::string_view text, std::string_view name,
+                                                     const ConfigOptions& options = {});
 /// keepalived.conf; includes are read relative to `directory`.
 LVSNAT_EXPORT Result<Declaration> parse_keepalived(std::string_view text, std::string_view name,
                                                    const std::filesystem::path& directory, const ConfigOptions& options = {});
 /// The HOWTO's lvs_nat.conf.
 LVSNAT_EXPORT Result<Declaration> parse_lvs_conf(std::string_view text, std::string_view name, const ConfigOptions& options = {});
 
-/// "tcp:192.168.1.110:80=10.1.1.2:80,10.1.1.3", "udp:[fd00::1]:53=[fd00::2]:53", "fwmark:1=10.1.1.2,10.1.1.3". A destination without
-/// a port has the service's. Destinations are optional. Method is masq.
+/// "tcp:192.168.1.110:80=10.1.1.2:80,10.1.1.3", "udp:[fd00::1]:53=[fd00::2]:53", "fwmark:1=10.1.1.2,10.1.1.3". A destination
+/// without a port has the service's. Destinations are optional. Method is masq.
 LVSNAT_EXPORT Result<Service> parse_service_option(std::string_view text);
 /// "lvs=192.168.1.110" into a name and its address.
 LVSNAT_EXPORT Result<std::pair<std::string, Address>> parse_name_option(std::string_view text);

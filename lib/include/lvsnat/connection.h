@@ -67,7 +67,8 @@ struct LegCount {
   bool leaked = false;                 // the same packet was seen again, forwarded (TTL one less) and unchanged
   std::uint8_t repeats = 0;            // retransmitted segments (keep-alives are none); saturates
   std::uint8_t holes = 0;              // sequence gaps: packets that this capture never saw; saturates
-  std::uint8_t unanswered = 0;         // packets that wanted an answer since the last one of the opposite direction on this side; saturates
+  std::uint8_t unanswered =
+      0;  // packets that wanted an answer since the last one of the opposite direction on this side; saturates
   std::uint8_t unpaired = 0;           // packets since the last one of the same direction on the director's other side; saturates
 };
 

@@ -20,7 +20,7 @@ struct Rule {
   Severity severity;              // its usual severity
   std::string_view where;         // "P", "S", "P S", "R", "C", "probe", "any": who can see it (contract)
   std::string_view title;         // one line, general: "The real server's reply goes round the director"
-  std::string_view page;          // Markdown: what it means, how it looks, how it comes about, how to check by hand, cure, look-alikes
+  std::string_view page;  // Markdown: what it means, how it looks, how it comes about, how to check by hand, cure, look-alikes
   void (*check)(const Facts&, FindingSink&);  // nullptr: found by something else than packets and state (probe)
 };
 

@@ -52,7 +52,19 @@ struct InterfaceAddress {
 };
 
 /// RTN_* of linux/rtnetlink.h.
-enum class RouteType : std::uint8_t { unicast, local, broadcast, anycast, multicast, blackhole, unreachable, prohibit, throw_, nat, other };
+enum class RouteType : std::uint8_t {
+  unicast,
+  local,
+  broadcast,
+  anycast,
+  multicast,
+  blackhole,
+  unreachable,
+  prohibit,
+  throw_,
+  nat,
+  other
+};
 
 struct NextHop {
   std::optional<Address> gateway;  // empty: on-link. May be IPv6 under an IPv4 route (RFC 5549)
@@ -322,7 +334,8 @@ LVSNAT_EXPORT DeviceSetting setting_device(const KernelState&, std::string_view 
 LVSNAT_EXPORT DeviceSetting effective_forwarding(const KernelState&, std::string_view dev, bool v6);
 /// IN_DEV_TX_REDIRECTS. IPv6 has no such switch (ndisc_send_redirect): effective 1 with empty names.
 LVSNAT_EXPORT DeviceSetting effective_send_redirects(const KernelState&, std::string_view dev, bool v6);
-/// IN_DEV_RX_REDIRECTS: forwarding ? all AND dev : all OR dev. IPv6: the device's accept_redirects, only while it does not forward.
+/// IN_DEV_RX_REDIRECTS: forwarding ? all AND dev : all OR dev. IPv6: the device's accept_redirects, only while it does not
+/// forward.
 LVSNAT_EXPORT DeviceSetting effective_accept_redirects(const KernelState&, std::string_view dev, bool v6);
 LVSNAT_EXPORT DeviceSetting effective_secure_redirects(const KernelState&, std::string_view dev);
 LVSNAT_EXPORT DeviceSetting effective_shared_media(const KernelState&, std::string_view dev);

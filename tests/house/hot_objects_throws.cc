@@ -1,0 +1,4 @@
+// Must be noticed by the hot object check: throws.
+#include <optional>
+
+int house_throws(const std::optional<int>& value) { return value.value(); }
