@@ -23,7 +23,8 @@ struct SourceStatistics {
   std::string name;                       // as given on the command line
   std::optional<std::string> interface;   // where known
   bool live = false;
-  std::uint64_t packets = 0;              // records read, understood or not
+  std::uint64_t packets = 0;              // records read, understood or not; without what a filter left out
+  std::uint64_t filtered = 0;             // records of a file that -F left out (live, the kernel does it uncounted)
   std::optional<std::uint64_t> dropped;   // by kernel or interface before we saw them; nullopt: unknown
   std::uint64_t malformed = 0;            // filled by the analyzer: frames that contradict themselves
   bool truncated = false;                 // the file ends inside a record
