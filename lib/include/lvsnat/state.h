@@ -6,6 +6,7 @@
 // not known proves nothing. Every string is printable (no control characters). Units stand at each field.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -71,6 +72,7 @@ struct NextHop {
   std::string dev;                 // empty for blackhole and the like
   std::uint32_t weight = 1;        // 1..256 of a multipath route
   bool onlink = false, linkdown = false, dead = false;
+  friend auto operator<=>(const NextHop&, const NextHop&) = default;
   friend bool operator==(const NextHop&, const NextHop&) = default;
 };
 
@@ -88,6 +90,7 @@ struct Route {
   std::optional<Address> prefsrc;
   std::optional<std::uint32_t> mtu;      // bytes
   std::optional<std::uint32_t> expires;  // seconds (router advertisements)
+  friend auto operator<=>(const Route&, const Route&) = default;
   friend bool operator==(const Route&, const Route&) = default;
 };
 
