@@ -57,7 +57,7 @@ struct Packet {
   bool v6 = false;
   bool dont_fragment = false;
   bool first_fragment = false;          // more-fragments set, offset 0
-  bool has_macs = false;                // SLL: only source_mac
+  bool has_macs = false;                // SLL: only source_mac, and none on the loopback device
   std::array<std::uint8_t, 6> source_mac{}, destination_mac{};
   /// Where things start in the frame's bytes; 0 where there is none.
   std::uint16_t network_offset = 0, transport_offset = 0, payload_offset = 0;
@@ -65,13 +65,17 @@ struct Packet {
   std::uint32_t captured = 0;
 };
 
-/// Decodes frames[i] into packets[i]; both spans have the same length.
+/// Decodes frames[i] into packets[i]; both spans have the same length. Whatever a packet's kind, the fields that could
+/// be read before the decoder stopped are filled, so that a malformed or truncated packet may still have addresses and
+/// ports; the others are 0. A TCP packet is `transport` once ports, numbers and flags are there; `window` may be missing.
+/// The tiny first fragment of RFC 1858 has ports but no flags.
 LVSNAT_EXPORT void decode(std::span<const Frame> frames, std::span<Packet> packets) noexcept;
 
 /// An ICMP or ICMPv6 message in detail. IPv6 types keep their own numbers; `v6` tells.
 struct Icmp {
   std::uint8_t type = 0, code = 0;
   bool v6 = false;
+  // IPv6 redirects without a quote still tell the destination in `quoted_destination`.
   bool quotes = false;                   // an error or redirect whose quoted addresses were readable
   bool quotes_ports = false;             // ... and whose quoted ports were
   Address quoted_source, quoted_destination;
@@ -80,6 +84,7 @@ struct Icmp {
   std::uint32_t mtu = 0;                 // fragmentation needed / packet too big
   Address gateway;                       // redirect: the better next hop (IPv6: target)
   Address target;                        // ND: target address of NS, NA, redirect
+  // `unreachable` leaves out "fragmentation needed", which is too_big.
   bool solicitation = false, advertisement = false, router_advertisement = false, redirect = false, echo_request = false,
        echo_reply = false, unreachable = false, time_exceeded = false, too_big = false;
   bool has_link_address = false;         // ND source/target link-layer option
@@ -95,9 +100,12 @@ struct Arp {
   Address sender, target;
   std::array<std::uint8_t, 6> sender_mac{}, target_mac{};
 };
+/// Returns false where `packet.kind` is not arp. MACs stay zero on hardware without six-byte addresses.
 LVSNAT_EXPORT bool decode_arp(const Packet& packet, Arp& out) noexcept;
 
-/// The packet inside IP-in-IP or GRE, decoded like a frame of raw IP.
+/// The packet inside IP-in-IP or GRE, decoded like a frame of raw IP; link-layer fields, time and number are the outer
+/// packet's, offsets count from the same frame. Returns false where `packet` is no tunnel. A hostile packet nests
+/// thousands deep: callers that go on with `inner` bound their own depth. `inner` may be `packet` itself.
 LVSNAT_EXPORT bool decode_tunnel(const Packet& packet, Packet& inner) noexcept;
 
 /// Payload bytes that were captured (may be fewer than Packet::payload).
