@@ -1,0 +1,88 @@
+#include "rules/catalog.h"
+
+namespace lvsnat::rules {
+
+constinit const Rule reply_not_masqueraded{
+    .code = 103,
+    .id = "reply-not-masqueraded",
+    .severity = Severity::error,
+    .where = "P",
+    .title = "The reply reaches the director and never leaves it",
+    .page = R"md(
+## What it means
+
+The real server did all it should: the reply arrived at the director's inside,
+addressed to the director's MAC. It never left as VIP->CIP. The fault is on the
+director, not on the real server, whatever the HOWTO's old picture says: there
+(hub, shared wire) the same three packets meant a wrong gateway.
+
+## How it looks
+
+Leg string `123-`.
+
+    tcpdump -eni eth1 src host 10.1.1.2     # RIP > CIP, SYN-ACK repeated 1, 3, 7 s
+    tcpdump -ni eth0 src host 192.168.1.110 # nothing
+
+The client repeats its SYN. tcpdump taps in front of everything on receive, so a
+captured reply has not been accepted by the kernel yet. The IPVS entry stays
+SYN_RECV, OutPkts of the destination stays 0. On the real server all looks well.
+
+## How it comes about
+
+The reply is routed and filtered as RIP->CIP before IPVS rewrites it:
+
+- `ip_forward` is off (201); the request passes all the same.
+- The forward chain drops RIP->CIP (203): Docker, ufw and firewalld set
+  policies.
+- A stateful rule drops it as INVALID while `net.ipv4.vs.conntrack=0` (205).
+- Strict rp_filter: the best route to the RIP is another interface (206).
+- No route to the client, or its next hop does not answer ARP outside.
+- LRO on the NIC: only packets larger than the MTU are lost.
+- `nat_icmp_send=1` and no entry: the director answers the real server with ICMP
+  port unreachable and drops the reply.
+
+## How to check by hand
+
+The kernel says itself what it would do with the reply:
+
+    ip route get 192.168.1.254 from 10.1.1.2 iif eth1
+
+"No route to host": forwarding is off. "Invalid cross-device link": rp_filter.
+"Network is unreachable": no route to the client. A route: then it is a filter.
+
+    sysctl net.ipv4.ip_forward net.ipv4.vs.conntrack
+    nft list ruleset; iptables -L FORWARD -nv
+    nstat -az IpInAddrErrors TcpExtIPReversePathFilter
+    conntrack -S | grep -o 'invalid=[0-9]*'
+
+InAddrErrors grows by one with each reply while forwarding is off.
+
+## Cure
+
+That of the cause; the common ones, now and in /etc/sysctl.d/60-lvs-nat.conf:
+
+    sysctl -w net.ipv4.ip_forward=1
+    nft insert rule inet filter forward iifname "eth1" ip saddr 10.1.1.0/24 accept
+    sysctl -w net.ipv4.vs.conntrack=1       # if a stateful firewall runs here
+
+Keep the rule in /etc/nftables.conf (or `netfilter-persistent save`).
+
+## Nearest look-alikes
+
+- LVS101, LVS102: leg 3 is missing too (`12--`).
+- LVS104: it does leave, unrewritten. LVS105: it leaves with another source.
+- LVS113: leg 3 without leg 1, because the client talks to the RIP directly.
+- LVS121: only full-size packets die.
+
+## What this tool needs to see to say so
+
+Legs 1 and 3 of one connection, leg 3 addressed to the director's MAC, the
+outside captured without drops, and a repeated reply or a silence that leg 4
+would have broken. Never without leg 1. A reply to another MAC, seen on a
+mirrored wire, is LVS101. With kernel state at hand the finding is listed as a
+consequence of 201, 203, 205 or 206; without it they are under `unchecked`.
+)md",
+    .check = nullptr,
+};
+
+}  // namespace lvsnat::rules

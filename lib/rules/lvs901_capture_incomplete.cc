@@ -1,0 +1,69 @@
+#include "rules/catalog.h"
+
+namespace lvsnat::rules {
+
+constinit const Rule capture_incomplete{
+    .code = 901,
+    .id = "capture-incomplete",
+    .severity = Severity::warning,
+    .where = "any",
+    .title = "The capture is incomplete",
+    .page = R"md(
+## What it means
+
+Packets are missing from what was read: the kernel or the interface dropped
+some, a file is cut, or an interface was down for a while. What was seen was
+seen; what was not seen may have been there. Every verdict of absence that the
+gap could have caused is withdrawn, so a fault may be missing from this report.
+
+## How it looks
+
+The report's list of sources tells: packets dropped, `truncated`, or refused.
+Leg strings have `?` where `-` could have stood. tcpdump says it at its end:
+
+    123456 packets captured
+    789 packets dropped by kernel
+
+## How it comes about
+
+The ring buffer was too small for a burst; the disk was slower than the traffic;
+the capture was killed, or the file copied while it grew; the file system was
+full; the interface went down; one of several files cannot be read or is no
+capture. Captures on `any` lose packets without saying so.
+
+## How to check by hand
+
+    capinfos eth0.pcap                   # packets, "cut short"?
+    ip -s -s link show eth0              # dropped, missed
+    df -h .
+
+## Cure
+
+Capture again, with less to do for the machine: only the cluster's packets, a
+bigger buffer, no resolving:
+
+    tcpdump -ni eth1 -s 128 -B 64 -w eth1.pcap host 10.1.1.2 or arp or icmp
+    lvsdiag -i eth0 -i eth1 -B 64 -s 128
+
+(128 bytes cover TCP headers with options and quoted packets; FTP needs `-s 0`.)
+For long captures rotate: `-C 500 -W 10`. To keep a larger ring there is nothing
+to configure beyond the option.
+
+## Nearest look-alikes
+
+- LVS902: nothing was lost, a side was not captured at all.
+- LVS903: nothing of a service was in it.
+- LVS125: the network lost packets, not the capture: holes with retransmissions.
+- A snaplen that is too short: packets are counted as truncated, one by one.
+
+## What this tool needs to see to say so
+
+Drop counters of a live capture or in pcapng statistics, a record that goes
+beyond the end of the file, an interface-down notice, or an input that could not
+be read. A plain pcap file does not tell drops: they show at most as holes in
+TCP sequences. With one of several inputs refused it still diagnoses the rest.
+)md",
+    .check = nullptr,
+};
+
+}  // namespace lvsnat::rules

@@ -1,0 +1,66 @@
+#include "rules/catalog.h"
+
+namespace lvsnat::rules {
+
+constinit const Rule no_traffic{
+    .code = 903,
+    .id = "no-traffic",
+    .severity = Severity::info,
+    .where = "any",
+    .title = "No traffic of any service was seen",
+    .page = R"md(
+## What it means
+
+Nothing could be diagnosed: not one packet that belongs to a service. That is no
+sign of health. If clients complain while this is said, their packets do not
+arrive here.
+
+## How it looks
+
+    lvsdiag: no traffic of any service was seen
+
+and exit status 3. Live: `tcpdump -ni eth0 host 192.168.1.110` stays empty too.
+
+## How it comes about
+
+The wrong interface, host or time; the standby director of a pair; a filter that
+excludes it; nobody connected within the time; `--service` or `--config` name
+other addresses than the packets have; the services are in another network
+namespace; or a fault before the director: nobody answers for the VIP, another
+host has it, DNS points elsewhere.
+
+## How to check by hand
+
+    tcpdump -ni any host 192.168.1.110 -c 10
+    ip -br addr | grep 192.168.1.110           # is this the active director?
+    ipvsadm -Ln --stats; ipvsadm -Lnc | head   # do counters move?
+    curl -sv http://192.168.1.110/ -o /dev/null    # from a client, meanwhile
+
+## Cure
+
+Watch for longer, and cause traffic from a real client (not from the director):
+
+    lvsdiag --for 0 -i eth0 -i eth1
+
+Captured files: give the one from the director's interfaces, and declare the
+service if nothing else does: `--service 'tcp:192.168.1.110:80=10.1.1.2:80'`.
+There is nothing to make persistent. If state alone is wanted: `lvsdiag check`.
+
+## Nearest look-alikes
+
+- LVS116: the VIP is asked for by ARP and nobody answers.
+- LVS120: requests go to another host's MAC.
+- LVS212: this kernel has no IPVS or no service.
+- LVS901: an input could not be read at all.
+
+## What this tool needs to see to say so
+
+Everything read to its end (or watched for the time given) without a packet to
+or from a known VIP service, or, with no service known, without a pair of
+packets that looks like forwarding by IPVS. Findings about state stand all the
+same.
+)md",
+    .check = nullptr,
+};
+
+}  // namespace lvsnat::rules
