@@ -70,9 +70,7 @@ constexpr std::array kRules{
 
 }  // namespace
 
-std::span<const Rule* const> all_rules() noexcept {
-  return kRules;
-}
+std::span<const Rule* const> all_rules() noexcept { return kRules; }
 
 const Rule* find_rule(int code) noexcept {
   const auto at = std::lower_bound(kRules.begin(), kRules.end(), code, [](const Rule* rule, int c) { return rule->code < c; });
@@ -91,8 +89,6 @@ const Rule* find_rule(std::string_view id_or_code) noexcept {
   return at != kRules.end() ? *at : nullptr;
 }
 
-std::string code_name(int code) {
-  return "LVS" + std::to_string(code);
-}
+std::string code_name(int code) { return "LVS" + std::to_string(code); }
 
 }  // namespace lvsnat

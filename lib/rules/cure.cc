@@ -10,27 +10,15 @@ namespace {
 
 using std::string;
 
-bool is_v6(const Address& address) {
-  return !address.is_v4();
-}
-string ip_command(bool v6) {
-  return v6 ? "ip -6 " : "ip ";
-}
-string family_word(bool v6) {
-  return v6 ? "ip6" : "ip";
-}
-string iptables_word(bool v6) {
-  return v6 ? "ip6tables" : "iptables";
-}
-string device_words(std::string_view device) {
-  return device.empty() ? "" : " dev " + shell_word(device);
-}
+bool is_v6(const Address& address) { return !address.is_v4(); }
+string ip_command(bool v6) { return v6 ? "ip -6 " : "ip "; }
+string family_word(bool v6) { return v6 ? "ip6" : "ip"; }
+string iptables_word(bool v6) { return v6 ? "ip6tables" : "iptables"; }
+string device_words(std::string_view device) { return device.empty() ? "" : " dev " + shell_word(device); }
 string interface_in(std::string_view device, const char* match) {
   return device.empty() ? "" : string(match) + " \"" + printable(device, 64) + "\" ";
 }
-string full(const Address& address) {
-  return to_string(address) + (is_v6(address) ? "/128" : "/32");
-}
+string full(const Address& address) { return to_string(address) + (is_v6(address) ? "/128" : "/32"); }
 
 const char* const kSysctlFile = "/etc/sysctl.d/60-lvs-nat.conf";
 const char* const kNftFile = "the same rule in /etc/nftables.conf (systemctl enable nftables)";
@@ -280,13 +268,9 @@ Cure vs_conntrack(bool on) {
                 "; and ip_vs in /etc/modules-load.d/ipvs.conf, since the key exists only once it is loaded");
 }
 
-Cure nat_icmp_send_off() {
-  return sysctl(Where::director, {"net.ipv4.vs.nat_icmp_send=0"});
-}
+Cure nat_icmp_send_off() { return sysctl(Where::director, {"net.ipv4.vs.nat_icmp_send=0"}); }
 
-Cure expire_nodest_conn() {
-  return sysctl(Where::director, {"net.ipv4.vs.expire_nodest_conn=1"});
-}
+Cure expire_nodest_conn() { return sysctl(Where::director, {"net.ipv4.vs.expire_nodest_conn=1"}); }
 
 Cure rp_filter(Where where, std::string_view device) {
   std::vector<string> settings{device_key(false, "all", "rp_filter") + "=2"};
@@ -378,9 +362,7 @@ Cure ftp_helper(std::span<const std::uint16_t> ports) {
               " > /etc/modprobe.d/ip_vs_ftp.conf"};
 }
 
-Cure load_ipvs() {
-  return {Where::director, "modprobe ip_vs", "echo ip_vs > /etc/modules-load.d/ipvs.conf"};
-}
+Cure load_ipvs() { return {Where::director, "modprobe ip_vs", "echo ip_vs > /etc/modules-load.d/ipvs.conf"}; }
 
 std::vector<Cure> full_nat(const Service& service, const Address& dip) {
   const bool v6 = is_v6(dip);

@@ -23,9 +23,7 @@ std::string key_of(int code, const Subject& subject) {
   return key;
 }
 
-bool same_proof(const Evidence& a, const Evidence& b) {
-  return a.text == b.text && a.source == b.source && a.frame == b.frame;
-}
+bool same_proof(const Evidence& a, const Evidence& b) { return a.text == b.text && a.source == b.source && a.frame == b.frame; }
 
 }  // namespace
 
