@@ -303,7 +303,7 @@ class Builder {
     std::uint32_t span = length + (syn ? 1 : 0) + ((line.flags & kFin) != 0 ? 1 : 0);
     if (!line.again) {
       last = sequence;
-      next = sequence + span;
+      if (!line.lost) next = sequence + span;
     }
     std::uint16_t id = line.id.value_or(++counter);
     std::uint8_t ttl = line.ttl.value_or(64);

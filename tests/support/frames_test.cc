@@ -110,6 +110,17 @@ TEST(Frames, NewConnectionOnTheSamePortsHasNewNumbers) {
   EXPECT_NE(syns[0], syns[1]);
 }
 
+TEST(Frames, WhatIsLostIsNeverAcknowledged) {
+  Capture capture = capture_of("0 healthy CIP:1 > VIP:80 > RIP1:80 open\n1 reply CIP:1 > VIP:80 > RIP1:80 A len 1448 lost\n"
+                               "2 reply CIP:1 > VIP:80 > RIP1:80 A len 1448 again\n3 request CIP:1 > VIP:80 > RIP1:80 A",
+                               "use two\ncapture eth1");
+  ASSERT_GE(capture.frames.size(), 3u);
+  std::size_t last = capture.frames.size() - 1;
+  Tins::EthernetII first = ethernet(capture.frames[last - 2]), second = ethernet(capture.frames[last - 1]), ack = ethernet(capture.frames[last]);
+  EXPECT_EQ(first.rfind_pdu<Tins::TCP>().seq(), second.rfind_pdu<Tins::TCP>().seq());
+  EXPECT_EQ(ack.rfind_pdu<Tins::TCP>().ack_seq(), first.rfind_pdu<Tins::TCP>().seq());
+}
+
 TEST(Frames, OnlyCapturedSegmentsAreKept) {
   Capture capture =
       capture_of("0 healthy CIP:3456 > VIP:80 > RIP1:80", "use two\ncapture eth0\ndrops eth0 12\ngap eth0 100 101 \"down\"");

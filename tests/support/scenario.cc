@@ -401,6 +401,7 @@ void parse_options(Reader& reader, PacketLine& packet, const std::function<Mac(c
     else if (option == "think") packet.think = reader.duration("think");
     else if (option == "pause") packet.pause = reader.duration("pause");
     else if (option == "again") packet.again = true;
+    else if (option == "lost") packet.lost = true;
     else if (option == "open") packet.open = true;
     else if (option == "midstream") packet.midstream = true;
     else if (option == "fragmentable") packet.dont_fragment = false;
@@ -619,7 +620,7 @@ std::string parse_expectation(const Topology& topology, const std::vector<std::s
   if (!code || words[1].size() != 6) return "a code such as LVS101 must follow '" + words[0] + "'";
   out.code = static_cast<int>(*code);
   static constexpr std::string_view known[] = {"real_server", "client", "service", "director", "gateway", "interface",
-                                               "legs", "confidence", "count", "unchecked", "id"};
+                                               "legs", "confidence", "count", "unchecked"};
   for (std::size_t i = 2; i < words.size(); ++i) {
     std::size_t equals = words[i].find('=');
     if (equals == std::string::npos) return "not FIELD=VALUE: '" + words[i] + "'";

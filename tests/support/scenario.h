@@ -88,6 +88,7 @@ struct PacketLine {
   std::string text;
   std::array<bool, 4> legs{true, true, true, true};
   bool again = false;                        // a retransmission of the last packet of that direction
+  bool lost = false;                         // the other end never gets it: nothing acknowledges it later
   bool dont_fragment = true;
   bool open = false;                         // healthy: without the end
   bool midstream = false;                    // healthy: without the beginning
