@@ -67,7 +67,8 @@ void keep(const Case& one, const Capture& capture) {
   const char* folder = std::getenv("LVSNAT_KEEP_CAPTURES");
   if (folder == nullptr) return;
   for (std::uint16_t vantage = 0; vantage < capture.vantages.size(); ++vantage)
-    std::ofstream(fs::path(folder) / (one.file + "-" + std::to_string(one.line) + "-" + capture.vantages[vantage].source), std::ios::binary)
+    std::ofstream(fs::path(folder) / (one.file + "-" + std::to_string(one.line) + "-" + capture.vantages[vantage].source),
+                  std::ios::binary)
         << to_pcap(capture, vantage);
 }
 
@@ -124,16 +125,26 @@ bool matches(const Finding& finding, const Expectation& expected) {
   if (!expected.severity.empty() && expected.severity != "any" && expected.severity != name(finding.severity)) return false;
   for (const auto& [key, value] : expected.fields) {
     std::optional<std::string> actual;
-    if (key == "real_server") actual = finding.subject.real_server;
-    else if (key == "client") actual = finding.subject.client;
-    else if (key == "service") actual = finding.subject.service;
-    else if (key == "director") actual = finding.subject.director;
-    else if (key == "gateway") actual = finding.subject.gateway;
-    else if (key == "interface") actual = finding.subject.interface;
-    else if (key == "legs") actual = finding.legs ? std::optional(finding.legs->str()) : std::nullopt;
-    else if (key == "confidence") actual = std::string(name(finding.confidence));
-    else if (key == "count") actual = std::to_string(finding.count);
-    else if (key == "unchecked") actual = finding.unchecked.empty() ? "no" : "yes";
+    if (key == "real_server")
+      actual = finding.subject.real_server;
+    else if (key == "client")
+      actual = finding.subject.client;
+    else if (key == "service")
+      actual = finding.subject.service;
+    else if (key == "director")
+      actual = finding.subject.director;
+    else if (key == "gateway")
+      actual = finding.subject.gateway;
+    else if (key == "interface")
+      actual = finding.subject.interface;
+    else if (key == "legs")
+      actual = finding.legs ? std::optional(finding.legs->str()) : std::nullopt;
+    else if (key == "confidence")
+      actual = std::string(name(finding.confidence));
+    else if (key == "count")
+      actual = std::to_string(finding.count);
+    else if (key == "unchecked")
+      actual = finding.unchecked.empty() ? "no" : "yes";
     if (key == "count>") {
       if (finding.count < std::stoull(value)) return false;
     } else if (actual != value) {
@@ -174,13 +185,16 @@ void judge(const Case& one, const Capture& capture, const Report& report) {
     auto like = [&](const Finding& finding) { return matches(finding, expected); };
     switch (expected.kind) {
       case Expectation::Kind::found:
-        EXPECT_TRUE(std::any_of(report.findings.begin(), report.findings.end(), like)) << place(expected) << ": not found; said was:" << said;
+        EXPECT_TRUE(std::any_of(report.findings.begin(), report.findings.end(), like))
+            << place(expected) << ": not found; said was:" << said;
         break;
       case Expectation::Kind::none:
-        EXPECT_TRUE(std::none_of(report.findings.begin(), report.findings.end(), like)) << place(expected) << ": must not be found; said was:" << said;
+        EXPECT_TRUE(std::none_of(report.findings.begin(), report.findings.end(), like))
+            << place(expected) << ": must not be found; said was:" << said;
         break;
       case Expectation::Kind::clean:
-        EXPECT_TRUE(std::none_of(report.findings.begin(), report.findings.end(), bad)) << place(expected) << ": not clean; said was:" << said;
+        EXPECT_TRUE(std::none_of(report.findings.begin(), report.findings.end(), bad))
+            << place(expected) << ": not clean; said was:" << said;
         break;
       case Expectation::Kind::only:
         for (const Finding& finding : report.findings) {
@@ -282,8 +296,8 @@ int main(int argc, char** argv) {
   for (const Fixture& fixture : *fixtures) {
     std::set<std::string> used;
     for (const Case& one : fixture.cases) {
-      testing::RegisterTest(fixture.name.c_str(), test_name(one.title, used).c_str(), nullptr, nullptr, one.file.c_str(), one.line,
-                            [&one]() -> testing::Test* { return new CaseTest(one); });
+      testing::RegisterTest(fixture.name.c_str(), test_name(one.title, used).c_str(), nullptr, nullptr, one.file.c_str(),
+                            one.line, [&one]() -> testing::Test* { return new CaseTest(one); });
     }
   }
   testing::RegisterTest("Fixtures", "EveryRuleHasACaseAndALookAlike", nullptr, nullptr, __FILE__, __LINE__,

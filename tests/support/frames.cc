@@ -111,15 +111,15 @@ Bytes sctp_packet(const Network& net, std::uint16_t source_port, std::uint16_t d
   if (type == types.end()) return {};
   Bytes body;
   if (kind == "init" || kind == "init-ack") {
-    put32(body, 0x1234);        // initiate tag
-    put32(body, 65536);         // receiver window
-    put16(body, 10);            // streams out
-    put16(body, 10);            // streams in
-    put32(body, 1);             // initial TSN
+    put32(body, 0x1234);  // initiate tag
+    put32(body, 65536);   // receiver window
+    put16(body, 10);      // streams out
+    put16(body, 10);      // streams in
+    put32(body, 1);       // initial TSN
   } else if (kind == "data") {
-    put32(body, 1);             // TSN
-    put32(body, 0);             // stream, stream sequence
-    put32(body, 0);             // payload protocol
+    put32(body, 1);  // TSN
+    put32(body, 0);  // stream, stream sequence
+    put32(body, 0);  // payload protocol
   } else if (kind == "sack") {
     put32(body, 1);
     put32(body, 65536);
@@ -134,7 +134,7 @@ Bytes sctp_packet(const Network& net, std::uint16_t source_port, std::uint16_t d
   put32(packet, kind == "init" ? 0 : 0x4321);  // verification tag
   put32(packet, 0);
   packet.push_back(type->second);
-  packet.push_back(kind == "data" ? 3 : 0);    // one whole message
+  packet.push_back(kind == "data" ? 3 : 0);  // one whole message
   put16(packet, static_cast<std::uint32_t>(4 + body.size()));
   put(packet, body);
   while (packet.size() % 4 != 0) packet.push_back(0);
@@ -206,8 +206,7 @@ class Builder {
         if (i != 0) vary(copy, i);
         write(copy);
       }
-      if (!problem_.empty())
-        return Error{ErrorCode::malformed, case_.file + ":" + std::to_string(line.line) + ": " + problem_};
+      if (!problem_.empty()) return Error{ErrorCode::malformed, case_.file + ":" + std::to_string(line.line) + ": " + problem_};
     }
     return finished();
   }
@@ -467,11 +466,16 @@ class Builder {
     }
     std::uint8_t type = v4 ? 3 : 1, code = 0;
     std::uint32_t word = 0;
-    if (line.kind == "port") code = v4 ? 3 : 4;
-    else if (line.kind == "host") code = v4 ? 1 : 3;
-    else if (line.kind == "net") code = 0;
-    else if (line.kind == "admin") code = v4 ? 13 : 1;
-    else if (line.kind == "host-prohibited") code = v4 ? 10 : 1;
+    if (line.kind == "port")
+      code = v4 ? 3 : 4;
+    else if (line.kind == "host")
+      code = v4 ? 1 : 3;
+    else if (line.kind == "net")
+      code = 0;
+    else if (line.kind == "admin")
+      code = v4 ? 13 : 1;
+    else if (line.kind == "host-prohibited")
+      code = v4 ? 10 : 1;
     else if (line.kind == "protocol") {
       type = v4 ? 3 : 4;
       code = v4 ? 2 : 1;
@@ -572,18 +576,27 @@ class Builder {
 
   void write(const PacketLine& line) {
     switch (line.verb) {
-      case Verb::request: return converse(line, true);
-      case Verb::reply: return converse(line, false);
-      case Verb::healthy: return healthy(line);
-      case Verb::ladder: return ladder(line);
-      case Verb::icmp: return icmp(line);
-      case Verb::arp: return arp(line);
-      case Verb::nd: return nd(line);
-      case Verb::tunnel: return tunnel(line);
+      case Verb::request:
+        return converse(line, true);
+      case Verb::reply:
+        return converse(line, false);
+      case Verb::healthy:
+        return healthy(line);
+      case Verb::ladder:
+        return ladder(line);
+      case Verb::icmp:
+        return icmp(line);
+      case Verb::arp:
+        return arp(line);
+      case Verb::nd:
+        return nd(line);
+      case Verb::tunnel:
+        return tunnel(line);
       case Verb::tcp:
       case Verb::udp:
       case Verb::sctp:
-      case Verb::other: return single(line);
+      case Verb::other:
+        return single(line);
     }
   }
 
@@ -619,7 +632,8 @@ class Builder {
         out.insert(out.end(), placed.from.bytes.begin(), placed.from.bytes.end());
         put16(out, 0);
         break;
-      case LinkType::raw: break;
+      case LinkType::raw:
+        break;
       default: {
         Tins::EthernetII ethernet(hardware(placed.to), hardware(placed.from));
         ethernet.payload_type(placed.ethertype);

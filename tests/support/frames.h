@@ -20,7 +20,7 @@ inline constexpr Timestamp kBegin = 1'704'067'200 * kSecond;
 
 struct Capture {
   Capture() = default;
-  Capture(Capture&&) = default;             // the frames' pointers survive a move but not a copy
+  Capture(Capture&&) = default;  // the frames' pointers survive a move but not a copy
   Capture& operator=(Capture&&) = default;
   std::vector<std::vector<std::uint8_t>> bytes;  // one per frame
   std::vector<Frame> frames;                     // in time order, numbered from 1 within each vantage

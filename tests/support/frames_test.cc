@@ -111,12 +111,14 @@ TEST(Frames, NewConnectionOnTheSamePortsHasNewNumbers) {
 }
 
 TEST(Frames, WhatIsLostIsNeverAcknowledged) {
-  Capture capture = capture_of("0 healthy CIP:1 > VIP:80 > RIP1:80 open\n1 reply CIP:1 > VIP:80 > RIP1:80 A len 1448 lost\n"
-                               "2 reply CIP:1 > VIP:80 > RIP1:80 A len 1448 again\n3 request CIP:1 > VIP:80 > RIP1:80 A",
-                               "use two\ncapture eth1");
+  Capture capture = capture_of(
+      "0 healthy CIP:1 > VIP:80 > RIP1:80 open\n1 reply CIP:1 > VIP:80 > RIP1:80 A len 1448 lost\n"
+      "2 reply CIP:1 > VIP:80 > RIP1:80 A len 1448 again\n3 request CIP:1 > VIP:80 > RIP1:80 A",
+      "use two\ncapture eth1");
   ASSERT_GE(capture.frames.size(), 3u);
   std::size_t last = capture.frames.size() - 1;
-  Tins::EthernetII first = ethernet(capture.frames[last - 2]), second = ethernet(capture.frames[last - 1]), ack = ethernet(capture.frames[last]);
+  Tins::EthernetII first = ethernet(capture.frames[last - 2]), second = ethernet(capture.frames[last - 1]),
+                   ack = ethernet(capture.frames[last]);
   EXPECT_EQ(first.rfind_pdu<Tins::TCP>().seq(), second.rfind_pdu<Tins::TCP>().seq());
   EXPECT_EQ(ack.rfind_pdu<Tins::TCP>().ack_seq(), first.rfind_pdu<Tins::TCP>().seq());
 }
@@ -152,8 +154,9 @@ TEST(Frames, CookedCapturesSayDirectionAndInterface) {
 }
 
 TEST(Frames, ArpAndRedirect) {
-  Capture capture = capture_of("0 eth1 arp who-has CIP tell RIP1\n1 eth1 arp reply DIP is-at DIRECTOR to RIP1\n"
-                               "2 eth1 icmp redirect DIP > RIP1 gw CIP about RIP1:80 > CIP:3456");
+  Capture capture = capture_of(
+      "0 eth1 arp who-has CIP tell RIP1\n1 eth1 arp reply DIP is-at DIRECTOR to RIP1\n"
+      "2 eth1 icmp redirect DIP > RIP1 gw CIP about RIP1:80 > CIP:3456");
   ASSERT_EQ(capture.frames.size(), 3u);
   Tins::EthernetII question = ethernet(capture.frames[0]), answer = ethernet(capture.frames[1]),
                    redirect = ethernet(capture.frames[2]);
@@ -191,12 +194,13 @@ std::uint32_t transport_sum(const Frame& frame) {
 
 TEST(Frames, ChecksumsAreRightInBothFamilies) {
   for (const char* topology : {"use two", "use two6"}) {
-    Capture capture = capture_of("0 healthy CIP:3456 > VIP:80 > RIP1:80\n1 healthy udp CIP:3457 > VIP:53 > RIP1:53\n"
-                                 "2 eth1 icmp redirect DIP > RIP1 gw CIP about RIP1:80 > CIP:3456\n"
-                                 "3 eth0 icmp unreachable port VIP > CIP about udp CIP:5 > VIP:53\n"
-                                 "4 eth0 icmp frag-needed CIP > VIP mtu 1300 about VIP:80 > CIP:3456\n"
-                                 "5 eth1 icmp echo DIP > RIP1 len 33\n",
-                                 topology);
+    Capture capture = capture_of(
+        "0 healthy CIP:3456 > VIP:80 > RIP1:80\n1 healthy udp CIP:3457 > VIP:53 > RIP1:53\n"
+        "2 eth1 icmp redirect DIP > RIP1 gw CIP about RIP1:80 > CIP:3456\n"
+        "3 eth0 icmp unreachable port VIP > CIP about udp CIP:5 > VIP:53\n"
+        "4 eth0 icmp frag-needed CIP > VIP mtu 1300 about VIP:80 > CIP:3456\n"
+        "5 eth1 icmp echo DIP > RIP1 len 33\n",
+        topology);
     for (const Frame& frame : capture.frames) EXPECT_EQ(transport_sum(frame), 0xffffu) << topology << " frame " << frame.number;
   }
 }
@@ -215,8 +219,9 @@ TEST(Frames, NeighbourDiscovery) {
 }
 
 TEST(Frames, TunnelsSctpAndPayloads) {
-  Capture capture = capture_of("0 eth1 ipip DIP > RIP1 inner CIP:3456 > VIP:80 S\n1 healthy sctp CIP:9 > VIP:7 > RIP1:7\n"
-                               "2 request CIP:5 > VIP:21 > RIP1:21 PA text \"227 x (1,2)\\r\\n\"");
+  Capture capture = capture_of(
+      "0 eth1 ipip DIP > RIP1 inner CIP:3456 > VIP:80 S\n1 healthy sctp CIP:9 > VIP:7 > RIP1:7\n"
+      "2 request CIP:5 > VIP:21 > RIP1:21 PA text \"227 x (1,2)\\r\\n\"");
   EXPECT_EQ(capture.frames[0].data[14 + 9], 4) << "IP in IP";
   EXPECT_EQ(capture.frames[0].data[14 + 20 + 9], 6);
   EXPECT_EQ(capture.frames[1].data[14 + 9], 132);

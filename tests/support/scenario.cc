@@ -357,8 +357,8 @@ std::string parse_topology_line(Topology& topology, const std::vector<std::strin
           return "no such segment: '" + segment + "'";
     }
   } else if (keyword == "link") {
-    static const std::map<std::string, LinkType> links{{"ethernet", LinkType::ethernet}, {"sll", LinkType::linux_sll},
-                                                       {"sll2", LinkType::linux_sll2}, {"raw", LinkType::raw}};
+    static const std::map<std::string, LinkType> links{
+        {"ethernet", LinkType::ethernet}, {"sll", LinkType::linux_sll}, {"sll2", LinkType::linux_sll2}, {"raw", LinkType::raw}};
     std::string name = reader.next("a link type");
     auto it = links.find(name);
     if (it == links.end()) return "no such link type: '" + name + "'";
@@ -388,23 +388,40 @@ std::string parse_topology_line(Topology& topology, const std::vector<std::strin
 void parse_options(Reader& reader, PacketLine& packet, const std::function<Mac(const std::string&)>& mac) {
   while (!reader.done()) {
     std::string option = reader.next("an option");
-    if (option == "seq") packet.sequence = reader.count("seq", 0xffffffff);
-    else if (option == "ack") packet.acknowledgement = reader.count("ack", 0xffffffff);
-    else if (option == "len") packet.length = reader.count("len", 65000);
-    else if (option == "ttl") packet.ttl = static_cast<std::uint8_t>(reader.count("ttl", 255));
-    else if (option == "id") packet.id = static_cast<std::uint16_t>(reader.count("id", 65535));
-    else if (option == "win") packet.window = static_cast<std::uint16_t>(reader.count("win", 65535));
-    else if (option == "vlan") packet.vlan = static_cast<std::uint16_t>(reader.count("vlan", 4095));
-    else if (option == "data") packet.data = reader.count("data", 10000);
-    else if (option == "requests") packet.requests = reader.count("requests", 1000);
-    else if (option == "tries") packet.tries = reader.count("tries", 20);
-    else if (option == "think") packet.think = reader.duration("think");
-    else if (option == "pause") packet.pause = reader.duration("pause");
-    else if (option == "again") packet.again = true;
-    else if (option == "lost") packet.lost = true;
-    else if (option == "open") packet.open = true;
-    else if (option == "midstream") packet.midstream = true;
-    else if (option == "fragmentable") packet.dont_fragment = false;
+    if (option == "seq")
+      packet.sequence = reader.count("seq", 0xffffffff);
+    else if (option == "ack")
+      packet.acknowledgement = reader.count("ack", 0xffffffff);
+    else if (option == "len")
+      packet.length = reader.count("len", 65000);
+    else if (option == "ttl")
+      packet.ttl = static_cast<std::uint8_t>(reader.count("ttl", 255));
+    else if (option == "id")
+      packet.id = static_cast<std::uint16_t>(reader.count("id", 65535));
+    else if (option == "win")
+      packet.window = static_cast<std::uint16_t>(reader.count("win", 65535));
+    else if (option == "vlan")
+      packet.vlan = static_cast<std::uint16_t>(reader.count("vlan", 4095));
+    else if (option == "data")
+      packet.data = reader.count("data", 10000);
+    else if (option == "requests")
+      packet.requests = reader.count("requests", 1000);
+    else if (option == "tries")
+      packet.tries = reader.count("tries", 20);
+    else if (option == "think")
+      packet.think = reader.duration("think");
+    else if (option == "pause")
+      packet.pause = reader.duration("pause");
+    else if (option == "again")
+      packet.again = true;
+    else if (option == "lost")
+      packet.lost = true;
+    else if (option == "open")
+      packet.open = true;
+    else if (option == "midstream")
+      packet.midstream = true;
+    else if (option == "fragmentable")
+      packet.dont_fragment = false;
     else if (option == "sack") {
       std::string range = reader.next("LEFT-RIGHT");
       std::size_t dash = range.find('-');
@@ -469,8 +486,8 @@ void parse_icmp(Reader& reader, PacketLine& packet) {
   packet.verb = Verb::icmp;
   packet.kind = reader.next("an ICMP message");
   if (packet.kind == "unreachable") packet.kind = reader.next("what is unreachable");
-  static constexpr std::string_view kinds[] = {"redirect", "port", "host", "net", "admin", "protocol", "host-prohibited",
-                                               "frag-needed", "time-exceeded", "echo", "echo-reply"};
+  static constexpr std::string_view kinds[] = {"redirect",        "port",        "host",          "net",  "admin",     "protocol",
+                                               "host-prohibited", "frag-needed", "time-exceeded", "echo", "echo-reply"};
   if (std::find(std::begin(kinds), std::end(kinds), packet.kind) == std::end(kinds))
     return reader.fail("unknown ICMP message '" + packet.kind + "'");
   packet.source = reader.endpoint("a source");
@@ -619,8 +636,8 @@ std::string parse_expectation(const Topology& topology, const std::vector<std::s
   auto code = words.size() > 1 && words[1].starts_with("LVS") ? number(std::string_view(words[1]).substr(3), 999) : std::nullopt;
   if (!code || words[1].size() != 6) return "a code such as LVS101 must follow '" + words[0] + "'";
   out.code = static_cast<int>(*code);
-  static constexpr std::string_view known[] = {"real_server", "client", "service", "director", "gateway", "interface",
-                                               "legs", "confidence", "count", "unchecked"};
+  static constexpr std::string_view known[] = {"real_server", "client", "service",    "director", "gateway",
+                                               "interface",   "legs",   "confidence", "count",    "unchecked"};
   for (std::size_t i = 2; i < words.size(); ++i) {
     std::size_t equals = words[i].find('=');
     if (equals == std::string::npos) return "not FIELD=VALUE: '" + words[i] + "'";

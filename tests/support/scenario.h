@@ -35,13 +35,13 @@ struct Gap {
 };
 
 struct Topology {
-  std::map<std::string, Address> names;     // CIP, VIP, RIP1, ...
-  std::map<Address, std::string> owner;     // host name; the first that claims an address owns it
+  std::map<std::string, Address> names;               // CIP, VIP, RIP1, ...
+  std::map<Address, std::string> owner;               // host name; the first that claims an address owns it
   std::vector<std::pair<Prefix, std::string>> owned;  // whole prefixes: many clients behind one MAC
-  std::map<std::string, Host> hosts;        // the host named DIRECTOR must be there
-  std::vector<std::string> segments;        // in the order in which they are mentioned
-  std::vector<std::string> services;        // `--service` syntax with addresses filled in; empty: none declared
-  std::vector<std::string> captured;        // segments with a capture of their own; or {"any"}
+  std::map<std::string, Host> hosts;                  // the host named DIRECTOR must be there
+  std::vector<std::string> segments;                  // in the order in which they are mentioned
+  std::vector<std::string> services;                  // `--service` syntax with addresses filled in; empty: none declared
+  std::vector<std::string> captured;                  // segments with a capture of their own; or {"any"}
   LinkType link = LinkType::ethernet;
   std::uint32_t snaplen = 262144;
   std::vector<Gap> gaps;
@@ -49,10 +49,18 @@ struct Topology {
 };
 
 enum class Verb : std::uint8_t {
-  tcp, udp, sctp, icmp, arp, nd, tunnel, other,  // one frame on one segment
-  request, reply,                                // one packet of a conversation on legs 1+2, or 3+4
-  healthy,                                       // a whole conversation
-  ladder,                                        // a SYN (or datagram) sent again and again
+  tcp,
+  udp,
+  sctp,
+  icmp,
+  arp,
+  nd,
+  tunnel,
+  other,  // one frame on one segment
+  request,
+  reply,    // one packet of a conversation on legs 1+2, or 3+4
+  healthy,  // a whole conversation
+  ladder,   // a SYN (or datagram) sent again and again
 };
 
 /// What an ICMP error is about, or what a tunnel carries.
@@ -67,17 +75,17 @@ struct PacketLine {
   int line = 0;
   Timestamp at = 0;
   Verb verb = Verb::tcp;
-  std::string segment;                       // single frames only
-  std::uint8_t protocol = 6;                 // of conversations; of `other`; 4 or 47 of tunnels
-  Endpoint source, destination;              // conversations: CIP:port and VIP:port
-  Endpoint real;                             // conversations: RIP:port
-  std::uint8_t flags = 0;                    // TCP
-  std::string kind;                          // icmp: "redirect", "port", ...; arp/nd: "who-has", "reply", "redirect"; sctp chunk
+  std::string segment;           // single frames only
+  std::uint8_t protocol = 6;     // of conversations; of `other`; 4 or 47 of tunnels
+  Endpoint source, destination;  // conversations: CIP:port and VIP:port
+  Endpoint real;                 // conversations: RIP:port
+  std::uint8_t flags = 0;        // TCP
+  std::string kind;              // icmp: "redirect", "port", ...; arp/nd: "who-has", "reply", "redirect"; sctp chunk
   std::optional<Inner> inner;
-  Address gateway;                           // redirect: the better next hop; arp/nd: the address asked for
-  Mac claimed;                               // arp/nd reply: is-at
+  Address gateway;  // redirect: the better next hop; arp/nd: the address asked for
+  Mac claimed;      // arp/nd reply: is-at
   std::uint32_t mtu = 0;
-  std::optional<Endpoint> inside;            // full NAT: DIP:port on the inner legs
+  std::optional<Endpoint> inside;  // full NAT: DIP:port on the inner legs
   std::optional<std::uint32_t> sequence, acknowledgement, length;
   std::optional<std::pair<std::uint32_t, std::uint32_t>> sack;
   std::optional<std::uint16_t> id;
@@ -87,14 +95,14 @@ struct PacketLine {
   std::optional<std::uint16_t> vlan;
   std::string text;
   std::array<bool, 4> legs{true, true, true, true};
-  bool again = false;                        // a retransmission of the last packet of that direction
-  bool lost = false;                         // the other end never gets it: nothing acknowledges it later
+  bool again = false;  // a retransmission of the last packet of that direction
+  bool lost = false;   // the other end never gets it: nothing acknowledges it later
   bool dont_fragment = true;
-  bool open = false;                         // healthy: without the end
-  bool midstream = false;                    // healthy: without the beginning
+  bool open = false;       // healthy: without the end
+  bool midstream = false;  // healthy: without the beginning
   std::uint32_t data = 1, requests = 1, tries = 5;
-  Timestamp think = 500'000;                 // the real server's time to answer a request
-  Timestamp pause = 0;                       // healthy: between requests
+  Timestamp think = 500'000;  // the real server's time to answer a request
+  Timestamp pause = 0;        // healthy: between requests
   std::uint32_t repeat = 1, sources = 1;
   Timestamp every = kSecond;
 };
@@ -104,7 +112,7 @@ struct Expectation {
   enum class Kind : std::uint8_t { found, none, clean, only };
   int line = 0;
   Kind kind = Kind::found;
-  std::string severity;                      // "error", "warning", "info"
+  std::string severity;  // "error", "warning", "info"
   int code = 0;
   std::map<std::string, std::string>
       fields;  // real_server, client, service, gateway, legs, confidence, count, ...; names filled in

@@ -59,12 +59,13 @@ TEST(Scenario, ReadsATcpFrame) {
 }
 
 TEST(Scenario, ReadsMacrosArpAndErrors) {
-  Case one = parse_one(in_case("0 healthy udp CIP+7:3456 > VIP:53 > RIP1:53 data 3\n"
-                               "0 ladder CIP:1 > VIP:80 > RIP1:80 legs 12 tries 3 repeat 2 every 0.5s\n"
-                               "0 eth1 arp who-has CIP tell RIP1\n"
-                               "0 eth1 arp reply DIP is-at DIRECTOR to RIP1\n"
-                               "0 eth1 icmp redirect DIP > RIP1 gw CIP about RIP1:80 > CIP:3456 SA\n"
-                               "0 eth0 icmp unreachable port VIP > CIP about udp CIP:5 > VIP:53"));
+  Case one =
+      parse_one(in_case("0 healthy udp CIP+7:3456 > VIP:53 > RIP1:53 data 3\n"
+                        "0 ladder CIP:1 > VIP:80 > RIP1:80 legs 12 tries 3 repeat 2 every 0.5s\n"
+                        "0 eth1 arp who-has CIP tell RIP1\n"
+                        "0 eth1 arp reply DIP is-at DIRECTOR to RIP1\n"
+                        "0 eth1 icmp redirect DIP > RIP1 gw CIP about RIP1:80 > CIP:3456 SA\n"
+                        "0 eth0 icmp unreachable port VIP > CIP about udp CIP:5 > VIP:53"));
   ASSERT_EQ(one.packets.size(), 6u);
   EXPECT_EQ(one.packets[0].protocol, 17);
   EXPECT_EQ(to_string(one.packets[0].source.address), "172.16.6.5");
