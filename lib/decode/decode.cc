@@ -160,43 +160,41 @@ template <std::uint32_t kAt>
   return true;
 }
 
-bool decode_nothing(const Frame&, Packet&) noexcept {
-  return false;
-}
+bool decode_nothing(const Frame&, Packet&) noexcept { return false; }
 
+// Decodes frames of one link type in a row; returns how many there were, at least one.
 template <bool (*kFast)(const Frame&, Packet&) noexcept>
-void decode_run(const Frame* frame, Packet* packet, std::size_t count) noexcept {
-  for (std::size_t i = 0; i < count; ++i) {
+std::size_t decode_run(const Frame* frame, Packet* packet, std::size_t count) noexcept {
+  const LinkType link = frame->link;
+  std::size_t i = 0;
+  do {
     if (kFast(frame[i], packet[i])) [[likely]] {
       start(frame[i], packet[i]);
     } else {
       decode_slowly(frame[i], packet[i]);
     }
-  }
+  } while (++i < count && frame[i].link == link);
+  return i;
 }
 
 }  // namespace
 
 void decode(std::span<const Frame> frames, std::span<Packet> packets) noexcept {
   const std::size_t count = std::min(frames.size(), packets.size());
-  for (std::size_t begin = 0; begin < count;) {
-    const LinkType link = frames[begin].link;
-    std::size_t end = begin + 1;
-    while (end < count && frames[end].link == link) ++end;
-    const Frame* frame = &frames[begin];
-    Packet* packet = &packets[begin];
-    switch (link) {
+  for (std::size_t done = 0; done < count;) {
+    const Frame* frame = &frames[done];
+    Packet* packet = &packets[done];
+    switch (frame->link) {
       case LinkType::ethernet:
-        decode_run<decode_ethernet>(frame, packet, end - begin);
+        done += decode_run<decode_ethernet>(frame, packet, count - done);
         break;
       case LinkType::linux_sll2:
-        decode_run<decode_sll2>(frame, packet, end - begin);
+        done += decode_run<decode_sll2>(frame, packet, count - done);
         break;
       default:
-        decode_run<decode_nothing>(frame, packet, end - begin);
+        done += decode_run<decode_nothing>(frame, packet, count - done);
         break;
     }
-    begin = end;
   }
 }
 
