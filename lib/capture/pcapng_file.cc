@@ -20,6 +20,9 @@ enum Block : std::uint32_t {
   kSimplePacket = 3,
   kStatistics = 5,
   kEnhancedPacket = 6,
+  kJournal = 9,
+  kCustom = 0x00000bad,
+  kCustomUncopied = 0x40000bad,
 };
 enum Option : std::uint16_t {
   kEnd = 0,
@@ -184,8 +187,14 @@ class PcapngSource final : public FileSource {
         case kSection:
           wrong = section(body);
           break;
+        // No packets, but Wireshark gives them frame numbers, and ours must be the same.
+        case kJournal:
+        case kCustom:
+        case kCustomUncopied:
+          ++number_;
+          break;
         default:
-          break;  // names, secrets, custom blocks: nothing to diagnose in them
+          break;  // names, secrets: nothing to diagnose in them
       }
       if (!wrong.empty()) {
         // The frames before it go out first; the next call meets the block again.
