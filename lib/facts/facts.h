@@ -119,6 +119,9 @@ struct Place {
   bool cooked = false;                    // part of an `any` capture
 };
 
+/// Connections that left the table have records from here on.
+inline constexpr std::uint32_t kRetiredIds = 0x80000000;
+
 struct Facts {
   // ---- Who is who.
   std::vector<Service> services;          // declared, from state, or inferred; destinations complete

@@ -1,0 +1,307 @@
+#include "lvsnat/analyzer.h"
+
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <unordered_map>
+
+#include "facts/histogram.h"
+#include "facts/journal.h"
+#include "facts/survey.h"
+#include "lvsnat/packet.h"
+#include "lvsnat/version.h"
+#include "rules/diagnose.h"
+#include "track/tracker.h"
+
+namespace lvsnat {
+namespace {
+
+using track::Tracker;
+
+/// Zeroed memory that is touched only as it is used, in huge pages where the kernel gives them: a look-up in a
+/// table of a million connections misses the cache anyhow, and need not miss the TLB too.
+template <typename T>
+class Mapping {
+ public:
+  Mapping() = default;
+  explicit Mapping(std::size_t count) : count_(count) {
+    const std::size_t bytes = std::max<std::size_t>(count * sizeof(T), 1);
+    void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) throw std::bad_alloc();
+    ::madvise(at, bytes, MADV_HUGEPAGE);
+    data_ = static_cast<T*>(at);
+  }
+  Mapping(Mapping&& other) noexcept : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(count_, other.count_);
+    return *this;
+  }
+  ~Mapping() {
+    if (data_ != nullptr) ::munmap(data_, std::max<std::size_t>(count_ * sizeof(T), 1));
+  }
+  [[nodiscard]] std::span<T> span() const { return {data_, count_}; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t count_ = 0;
+};
+
+track::HashKey make_key(std::uint64_t seed) {
+  track::HashKey key;
+  if (seed != 0) {
+    key.a ^= seed * 0xff51afd7ed558ccd;
+    key.b += seed;
+    return key;
+  }
+  std::uint64_t random[2];
+  if (::getrandom(random, sizeof random, 0) == static_cast<ssize_t>(sizeof random)) {
+    key.a = random[0];
+    key.b = random[1];
+  }
+  return key;
+}
+
+/// Room for `connections` at 60 % load, a power of two.
+std::size_t index_size(std::uint64_t connections) { return std::bit_ceil(std::max<std::size_t>(connections * 10 / 6 + 64, 1 << 14)); }
+
+}  // namespace
+
+struct Analyzer::Impl {
+  AnalyzerOptions options;
+  track::HashKey key;
+  Mapping<track::Record> records;
+  Mapping<track::IndexSlot> index;
+  Mapping<track::ServerEndpoint> endpoints;
+  Mapping<track::EndpointTable::Slot> endpoint_slots;
+  std::unique_ptr<Tracker> tracker;
+  Journal journal;
+  std::array<Packet, Tracker::kBatch> packets{};
+  std::array<track::Observation, Tracker::kMaxObservations> observations{};
+  std::array<track::Record, Tracker::kMaxRetired> retired{};
+  PacketTally tally;
+  std::vector<Vantage> vantages;
+  std::vector<std::uint64_t> malformed;   // by source index
+  Timestamp first = 0, last = 0, now = 0;
+  ConnectionCallback retirement;
+  RetiredTallies retired_tallies;         // plainly healthy ones that left the table
+  static constexpr std::size_t kMaxRetiredPairs = 65'536, kMaxRetiredHistograms = 256;
+  mutable std::vector<SourceStatistics> statistics;  // of the last report
+  mutable std::unordered_map<std::uint32_t, std::vector<int>> codes;  // of the last report, by record
+
+  explicit Impl(AnalyzerOptions o) : options(std::move(o)), key(make_key(options.hash_seed)) {
+    options.max_connections = std::max<std::uint32_t>(options.max_connections, 64);
+    records = Mapping<track::Record>(options.max_connections);
+    index = Mapping<track::IndexSlot>(index_size(std::min(options.expected_connections, options.max_connections)));
+    endpoints = Mapping<track::ServerEndpoint>(1024);
+    endpoint_slots = Mapping<track::EndpointTable::Slot>(4096);
+    tracker = std::make_unique<Tracker>(Tracker::Storage{records.span(), index.span(), endpoints.span(), endpoint_slots.span()}, key);
+    for (const Declaration& d : options.declared) declare(d.services);
+    if (options.state && options.state->known.services) declare(options.state->ipvs.services);
+    journal.on_retirement(&Impl::retire, this);
+  }
+
+  void declare(const std::vector<Service>& services) {
+    for (const Service& s : services) {
+      if (s.protocol == ServiceProtocol::fwmark) continue;  // a mark has no endpoint; its pairs are learnt
+      const std::uint8_t protocol = s.protocol == ServiceProtocol::tcp ? kTcp : s.protocol == ServiceProtocol::udp ? kUdp : kSctp;
+      make_room_for_endpoints();
+      if (s.port != 0) tracker->declare(s.vip, s.port, protocol, true);
+      for (const Destination& d : s.destinations) {
+        make_room_for_endpoints();
+        const std::uint16_t port = destination_port(s, d);
+        // Direct routing and tunnelling do not rewrite: the RIP is no endpoint of those.
+        if (port != 0 && (d.method == Method::masq || d.method == Method::unknown || d.method == Method::local)) tracker->declare(d.rip, port, protocol, false);
+      }
+    }
+  }
+
+  void make_room_for_endpoints() {
+    constexpr std::uint32_t kLimit = 1 << 20;
+    if (!tracker->wants_endpoints() || tracker->endpoints().capacity() >= kLimit) return;
+    const std::size_t capacity = std::size_t{tracker->endpoints().capacity()} * 4;
+    Mapping<track::ServerEndpoint> entries(capacity);
+    Mapping<track::EndpointTable::Slot> slots(capacity * 4);
+    tracker->regrow_endpoints(entries.span(), slots.span());
+    endpoints = std::move(entries);
+    endpoint_slots = std::move(slots);
+  }
+
+  void make_room() {
+    make_room_for_endpoints();
+    if (tracker->wants_index()) {
+      Mapping<track::IndexSlot> larger(index.span().size() * 2);
+      tracker->regrow_index(larger.span());
+      index = std::move(larger);
+    }
+  }
+
+  static bool retire(void* self, std::uint32_t id, const track::Record& record, const std::vector<WayClue>* clues) {
+    return static_cast<Impl*>(self)->retire(id, record, clues);
+  }
+
+  struct Times {
+    std::optional<std::int64_t> real_server, response;
+  };
+  Times times_of(const track::Record& record) {
+    const Connection c = to_connection(0, record, retirement_roles(), *tracker);
+    return {c.real_server, c.response};
+  }
+
+  bool retire(std::uint32_t id, const track::Record& record, const std::vector<WayClue>* clues) {
+    bool plain = clues == nullptr && record.endpoint[1] != track::kNone;
+    for (const track::Way& w : record.way) {
+      plain = plain && w.packets != 0 && w.repeats() == 0 && (w.flags & (track::kSawRst | track::kMoved | track::kForwarded)) == 0;
+    }
+    const bool inner_first = (record.flags & track::kInnerFirst) != 0;
+    const std::uint64_t pair = std::uint64_t{record.endpoint[inner_first ? 1 : 0]} << 32 | record.endpoint[inner_first ? 0 : 1];
+    if (plain && (retired_tallies.size() < kMaxRetiredPairs || retired_tallies.contains(pair))) {
+      RetiredTally& tally = retired_tallies[pair];
+      ++tally.connections;
+      if (tally.connections == 1 && retired_tallies.size() <= kMaxRetiredHistograms) {
+        tally.real_server = std::make_unique<Histogram>();
+        tally.response = std::make_unique<Histogram>();
+      }
+      if (tally.real_server) {
+        const Times times = times_of(record);
+        if (times.real_server) tally.real_server->add(*times.real_server);
+        if (times.response) tally.response->add(*times.response);
+      }
+    }
+    if (retirement) {
+      const Roles& roles = retirement_roles();
+      const Connection c = to_connection(id, record, roles, *tracker);
+      const auto found = codes.find(id);
+      if (c.kind == ConnectionKind::masqueraded) retirement(c, found == codes.end() ? std::span<const int>{} : std::span<const int>(found->second));
+    }
+    codes.erase(id);
+    return !plain;
+  }
+
+  // Roles cost a pass over the endpoints; connections end by the thousand. They change with new pairs only.
+  Roles cached_roles;
+  std::size_t cached_pairs = ~std::size_t{0};
+  const Roles& retirement_roles() {
+    if (cached_pairs != journal.pairs().size()) {
+      cached_roles = assign_roles(*tracker, journal, options.declared, options.state.get());
+      cached_pairs = journal.pairs().size();
+    }
+    return cached_roles;
+  }
+
+  Facts facts(std::vector<SourceStatistics> statistics) const {
+    SurveyInput in;
+    in.tracker = tracker.get();
+    in.journal = &journal;
+    in.declared = &options.declared;
+    in.state = options.state.get();
+    in.vantages = &vantages;
+    in.sources = std::move(statistics);
+    for (std::size_t i = 0; i < in.sources.size() && i < malformed.size(); ++i) in.sources[i].malformed += malformed[i];
+    in.packets = tally;
+    in.packets.duplicates = tracker->counters().duplicates;
+    in.first = first;
+    in.last = options.live ? std::max(last, now) : last;
+    in.live = options.live;
+    in.retired = &retired_tallies;
+    return survey(in);
+  }
+};
+
+Analyzer::Analyzer(AnalyzerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Analyzer::~Analyzer() = default;
+Analyzer::Analyzer(Analyzer&&) noexcept = default;
+Analyzer& Analyzer::operator=(Analyzer&&) noexcept = default;
+
+void Analyzer::feed(std::span<const Frame> frames, const std::vector<Vantage>& vantages) {
+  Impl& i = *impl_;
+  if (i.vantages.size() != vantages.size()) i.vantages = vantages;
+  while (!frames.empty()) {
+    const std::size_t n = std::min(frames.size(), Tracker::kBatch);
+    const std::span<Packet> packets(i.packets.data(), n);
+    decode(frames.first(n), packets);
+    for (const Packet& p : packets) {
+      ++i.tally.by_kind[static_cast<std::size_t>(p.kind)];
+      if (p.kind == Packet::Kind::malformed && p.vantage < i.vantages.size()) {
+        const std::size_t source = i.vantages[p.vantage].source_index;
+        if (i.malformed.size() <= source) i.malformed.resize(source + 1);
+        ++i.malformed[source];
+      }
+      if (p.time > i.last || i.tally.total == 0) i.last = p.time;
+      if (p.time < i.first || i.tally.total == 0) i.first = p.time;
+      ++i.tally.total;
+    }
+    i.make_room();
+    Tracker::Output out{i.observations, i.retired, 0, 0};
+    i.tracker->feed(packets, out);
+    if (out.observed != 0) i.journal.note(packets, out, *i.tracker);
+    frames = frames.subspan(n);
+  }
+}
+
+void Analyzer::advance(Timestamp now) {
+  Impl& i = *impl_;
+  i.now = std::max(i.now, now);
+  if (!i.options.live) return;
+  // What IPVS itself would have forgotten is no connection any more; the margins keep late packets attached.
+  constexpr Tracker::Idle kIdle{10 * kSecond, 130 * kSecond, 7200 * kSecond};
+  for (int round = 0; round < 64; ++round) {
+    Tracker::Output out{i.observations, i.retired, 0, 0};
+    i.tracker->retire_idle(i.now, kIdle, 4096, out);
+    if (out.observed == 0) break;
+    i.journal.note({}, out, *i.tracker);
+  }
+}
+
+Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
+  const Impl& i = *impl_;
+  i.statistics = std::move(statistics);
+  const Facts facts = i.facts(i.statistics);
+  Diagnosis diagnosis = diagnose(facts);
+  i.codes = std::move(diagnosis.codes);
+  Report r = make_report(facts, std::move(diagnosis));
+  r.tool = i.options.tool;
+  r.tool_version = kVersion;
+  if (i.options.state && !i.options.state->hostname.empty()) r.host = i.options.state->hostname;
+  return r;
+}
+
+void Analyzer::for_each_connection(const ConnectionCallback& callback) const {
+  const Impl& i = *impl_;
+  const Facts facts = i.facts(i.statistics);
+  const Roles roles = assign_roles(*i.tracker, i.journal, i.options.declared, i.options.state.get());
+  std::unordered_map<std::uint32_t, const Suspect*> suspects;
+  for (const Suspect& s : facts.suspects) suspects.emplace(s.connection.record, &s);
+  const auto hand_over = [&](const Connection& c) {
+    const auto found = i.codes.find(c.record);
+    callback(c, found == i.codes.end() ? std::span<const int>{} : std::span<const int>(found->second));
+  };
+  for (std::uint32_t id = 0; id < i.tracker->high_water(); ++id) {
+    const track::Record& record = i.tracker->record(id);
+    if ((record.flags & track::kInUse) == 0) continue;
+    const auto suspect = suspects.find(id);
+    if (suspect != suspects.end()) {
+      const Connection& c = suspect->second->connection;
+      if (c.kind == ConnectionKind::masqueraded || c.kind == ConnectionKind::direct) hand_over(c);
+      continue;
+    }
+    const Sides sides = sides_of(record, roles);
+    if (sides.outer < 0 && sides.inner < 0) continue;
+    // One-sided ones are among the suspects, unless those were too many to keep (a flood).
+    if ((sides.outer < 0 || sides.inner < 0) && facts.suspects_left_out == 0) continue;
+    Connection c = to_connection(id, record, roles, *i.tracker);
+    set_leg_string(c, facts);
+    hand_over(c);
+  }
+}
+
+void Analyzer::on_retired(ConnectionCallback callback) { impl_->retirement = std::move(callback); }
+std::span<const Path> Analyzer::paths() const { return impl_->tracker->paths().paths(); }
+const std::vector<Vantage>& Analyzer::vantages() const { return impl_->vantages; }
+std::uint64_t Analyzer::packets() const { return impl_->tally.total; }
+std::uint32_t Analyzer::live_connections() const { return impl_->tracker->live(); }
+
+}  // namespace lvsnat

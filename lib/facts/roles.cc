@@ -1,0 +1,233 @@
+#include "facts/roles.h"
+
+#include <algorithm>
+
+namespace lvsnat {
+namespace {
+
+ServiceProtocol service_protocol(std::uint8_t protocol) {
+  return protocol == kTcp ? ServiceProtocol::tcp : protocol == kUdp ? ServiceProtocol::udp : ServiceProtocol::sctp;
+}
+
+/// Data connections of FTP: the server's port 20 (active), or any unprivileged port of an FTP service's VIP (passive).
+bool is_ftp_data_port(std::uint16_t port) { return port == 20 || port >= 1024; }
+
+bool has_destination(const Service& s, const Address& rip) {
+  return std::any_of(s.destinations.begin(), s.destinations.end(), [&](const Destination& d) { return d.rip == rip; });
+}
+
+std::int32_t find_service(const std::vector<Service>& services, const track::ServerEndpoint& e) {
+  std::int32_t any_port = -1;
+  for (std::size_t i = 0; i < services.size(); ++i) {
+    const Service& s = services[i];
+    if (s.protocol != service_protocol(e.protocol) || s.vip != e.address) continue;
+    if (s.port == e.port) return static_cast<std::int32_t>(i);
+    if (s.port == 0) any_port = static_cast<std::int32_t>(i);
+  }
+  return any_port;
+}
+
+/// A rewritten endpoint that is no service itself: FTP data of a service on the same VIP, or a marked packet's.
+std::int32_t find_related(const std::vector<Service>& services, const track::ServerEndpoint& outer, const std::set<Address>& inner) {
+  const auto serves = [&](const Service& s) {
+    return std::any_of(inner.begin(), inner.end(), [&](const Address& rip) { return has_destination(s, rip); });
+  };
+  if (outer.protocol == kTcp && is_ftp_data_port(outer.port)) {
+    for (std::size_t i = 0; i < services.size(); ++i) {
+      if (services[i].protocol == ServiceProtocol::tcp && services[i].port == 21 && services[i].vip == outer.address && serves(services[i])) {
+        return static_cast<std::int32_t>(i);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < services.size(); ++i) {
+    if (services[i].protocol == ServiceProtocol::fwmark && services[i].v6 == !outer.address.is_v4() && serves(services[i])) {
+      return static_cast<std::int32_t>(i);
+    }
+  }
+  return -1;
+}
+
+void add_service(Roles& roles, const Service& service) {
+  for (Service& s : roles.services) {
+    if (!same_service(s, service)) continue;
+    for (const Destination& d : service.destinations) {
+      const bool there = std::any_of(s.destinations.begin(), s.destinations.end(),
+                                     [&](const Destination& x) { return x.rip == d.rip && destination_port(s, x) == destination_port(s, d); });
+      if (!there) s.destinations.push_back(d);
+    }
+    return;
+  }
+  roles.services.push_back(service);
+}
+
+void note_origin(Roles& roles, Origin origin) {
+  if (std::find(roles.origin.begin(), roles.origin.end(), origin) == roles.origin.end()) roles.origin.push_back(origin);
+}
+
+bool initial_ttl(std::uint8_t ttl) { return ttl == 64 || ttl == 128 || ttl == 255 || ttl == 1; }
+
+/// Frames that only the director makes give its MACs away: leg 2 out, leg 4 out.
+void find_director(Roles& roles, const track::Tracker& tracker, const Journal& journal, const KernelState* state) {
+  if (state != nullptr) {
+    for (const Link& link : state->links) {
+      if (!link.loopback && !link.mac.is_none()) roles.director_macs.insert(link.mac);
+    }
+    for (const InterfaceAddress& a : state->addresses) roles.director_addresses.insert(a.address);
+  }
+  const std::span<const Path> paths = tracker.paths().paths();
+  std::map<Mac, std::uint32_t> inside, outside, taken;
+  constexpr std::uint32_t kEnough = 50'000;
+  std::uint32_t joined = 0;
+  for (std::uint32_t id = 0; id < tracker.high_water() && joined < kEnough; ++id) {
+    const track::Record& r = tracker.record(id);
+    if ((r.flags & track::kInUse) == 0) continue;
+    const Sides s = sides_of(r, roles);
+    if (s.outer < 0 || s.inner < 0) continue;
+    ++joined;
+    const track::Way& request = r.way[s.outer * 2];
+    const track::Way& demasq = r.way[s.inner * 2];
+    const track::Way& masq = r.way[s.outer * 2 + 1];
+    const track::Way& reply = r.way[s.inner * 2 + 1];
+    const auto source = [&](const track::Way& w) { return paths[w.path].source; };
+    if (request.packets != 0 && demasq.packets != 0 && !source(demasq).is_none()) ++inside[source(demasq)];
+    if (reply.packets != 0 && masq.packets != 0 && !source(masq).is_none()) ++outside[source(masq)];
+    if (request.packets != 0 && demasq.packets != 0 && !paths[request.path].destination.is_none()) ++taken[paths[request.path].destination];
+  }
+  const auto accept = [](const std::map<Mac, std::uint32_t>& votes, std::set<Mac>& out) {
+    std::uint32_t most = 0;
+    for (const auto& [mac, n] : votes) most = std::max(most, n);
+    // Several directors or NICs may share the work; a stray frame must not make a director.
+    for (const auto& [mac, n] : votes) {
+      if (n * 10 >= most) out.insert(mac);
+    }
+  };
+  accept(inside, roles.inside_macs);
+  accept(outside, roles.outside_macs);
+  if (roles.outside_macs.empty()) accept(taken, roles.outside_macs);
+  roles.director_macs.insert(roles.inside_macs.begin(), roles.inside_macs.end());
+  roles.director_macs.insert(roles.outside_macs.begin(), roles.outside_macs.end());
+  for (const Claim& c : journal.claims()) {
+    if (roles.director_macs.contains(c.mac)) roles.director_addresses.insert(c.address);
+  }
+  // Its own connections to real servers (health checks): straight from its MAC, with a TTL nobody has lowered.
+  for (std::uint32_t id = 0; id < tracker.high_water(); ++id) {
+    const track::Record& r = tracker.record(id);
+    if ((r.flags & track::kInUse) == 0 || r.endpoint[1] != track::kNone || roles.side_of(r.endpoint[0]) != Roles::Side::inner) continue;
+    const track::Way& request = r.way[0];
+    if (request.packets == 0 || !initial_ttl(request.ttl) || (r.protocol == kTcp && (request.flags & track::kSawSyn) == 0)) continue;
+    const Path& path = paths[request.path];
+    const bool from_director = !path.source.is_none() && roles.director_macs.contains(path.source);
+    if (from_director && !roles.vips.contains(r.client)) roles.director_addresses.insert(r.client);
+  }
+}
+
+}  // namespace
+
+Sides sides_of(const track::Record& r, const Roles& roles) {
+  Sides s;
+  if (r.endpoint[1] != track::kNone) {
+    s.inner = (r.flags & track::kInnerFirst) != 0 ? 0 : 1;
+    s.outer = 1 - s.inner;
+    return s;
+  }
+  const Roles::Side side = roles.side_of(r.endpoint[0]);
+  if (side == Roles::Side::outer) s.outer = 0;
+  if (side == Roles::Side::inner) s.inner = 0;
+  return s;
+}
+
+Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const std::vector<Declaration>& declared, const KernelState* state) {
+  Roles roles;
+  for (const Declaration& d : declared) {
+    for (const Service& s : d.services) add_service(roles, s);
+    if (!d.services.empty()) note_origin(roles, d.origin);
+    roles.director_addresses.insert(d.director_inside.begin(), d.director_inside.end());
+    roles.vips.insert(d.vips.begin(), d.vips.end());
+  }
+  if (state != nullptr && state->known.services) {
+    for (const Service& s : state->ipvs.services) add_service(roles, s);
+    if (!state->ipvs.services.empty()) note_origin(roles, state->origin);
+  }
+
+  const track::EndpointTable& endpoints = tracker.endpoints();
+  std::map<std::uint32_t, std::set<std::uint32_t>> inner_of;
+  for (const auto& [outer, inner] : journal.pairs()) inner_of[outer].insert(inner);
+
+  // FTP control first: its data connections hang on it.
+  std::vector<std::uint32_t> outers;
+  for (const auto& [outer, inner] : inner_of) {
+    if (endpoints[outer].is_outer()) outers.push_back(outer);
+  }
+  std::stable_sort(outers.begin(), outers.end(), [&](std::uint32_t a, std::uint32_t b) { return (endpoints[a].port == 21) > (endpoints[b].port == 21); });
+
+  roles.service_of_outer.assign(endpoints.size(), -1);
+  std::set<std::int32_t> seen_rewritten;
+  for (const std::uint32_t outer : outers) {
+    const track::ServerEndpoint& e = endpoints[outer];
+    std::set<Address> rips;
+    for (const std::uint32_t inner : inner_of[outer]) rips.insert(endpoints[inner].address);
+    std::int32_t index = find_service(roles.services, e);
+    if (index < 0) index = find_related(roles.services, e, rips);
+    if (index < 0) {
+      Service s;
+      s.protocol = service_protocol(e.protocol);
+      s.vip = e.address;
+      s.port = e.port;
+      s.v6 = !e.address.is_v4();
+      index = static_cast<std::int32_t>(roles.services.size());
+      roles.services.push_back(s);
+      note_origin(roles, Origin::inferred);
+      roles.inferred = true;
+    }
+    roles.service_of_outer[outer] = index;
+    seen_rewritten.insert(index);
+    Service& s = roles.services[static_cast<std::size_t>(index)];
+    for (const std::uint32_t inner : inner_of[outer]) {
+      const track::ServerEndpoint& d = endpoints[inner];
+      const bool related = s.port != e.port && s.port != 0 && s.protocol != ServiceProtocol::fwmark;  // FTP data
+      if (has_destination(s, d.address) && (related || s.protocol == ServiceProtocol::fwmark)) continue;
+      const bool there = std::any_of(s.destinations.begin(), s.destinations.end(), [&](const Destination& x) {
+        return x.rip == d.address && destination_port(s, x, e.port) == d.port;
+      });
+      if (there) continue;
+      Destination destination;
+      destination.rip = d.address;
+      destination.port = d.port;
+      destination.method = Method::masq;
+      s.destinations.push_back(destination);
+    }
+  }
+
+  for (const Service& s : roles.services) {
+    if (s.protocol != ServiceProtocol::fwmark) roles.vips.insert(s.vip);
+    for (const Destination& d : s.destinations) roles.rips.insert(d.rip);
+  }
+  for (const std::uint32_t outer : outers) roles.vips.insert(endpoints[outer].address);
+
+  roles.side.assign(endpoints.size(), Roles::Side::unknown);
+  for (std::uint32_t id = 0; id < endpoints.size(); ++id) {
+    const track::ServerEndpoint& e = endpoints[id];
+    if (roles.service_of_outer[id] < 0) roles.service_of_outer[id] = find_service(roles.services, e);
+    if (roles.service_of_outer[id] >= 0 || e.is_outer()) {
+      roles.side[id] = Roles::Side::outer;
+    } else if (e.is_inner()) {
+      roles.side[id] = Roles::Side::inner;
+    } else if (roles.rips.contains(e.address) && !roles.vips.contains(e.address)) {
+      // A RIP on another port: inner only if a service sends there (port 0, FTP data, firewall marks).
+      const bool served = std::any_of(roles.services.begin(), roles.services.end(), [&](const Service& s) {
+        // A mark says nothing of ports; once rewritten pairs have shown them, nothing else of that RIP is served.
+        const bool shown = seen_rewritten.contains(static_cast<std::int32_t>(&s - roles.services.data()));
+        const bool any_port = (s.protocol == ServiceProtocol::fwmark && !shown) || s.port == 0;
+        return std::any_of(s.destinations.begin(), s.destinations.end(), [&](const Destination& d) {
+          return d.rip == e.address &&
+                 ((any_port && d.port == 0) || (s.protocol == service_protocol(e.protocol) && destination_port(s, d) == e.port));
+        });
+      });
+      if (served) roles.side[id] = Roles::Side::inner;
+    }
+  }
+  find_director(roles, tracker, journal, state);
+  return roles;
+}
+
+}  // namespace lvsnat

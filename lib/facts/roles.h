@@ -1,0 +1,43 @@
+// Who is VIP, who is RIP, who is the director: from declarations, from the kernel's state, and from what
+// the packets themselves prove (rewritten pairs; who sends the frames that only a director makes).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "facts/facts.h"
+#include "facts/journal.h"
+#include "track/tracker.h"
+
+namespace lvsnat {
+
+struct Roles {
+  enum class Side : std::uint8_t { unknown, outer, inner };
+
+  std::vector<Service> services;
+  std::vector<Origin> origin;
+  bool inferred = false;
+  std::set<Address> vips, rips;
+  /// By endpoint id of the tracker.
+  std::vector<Side> side;
+  std::vector<std::int32_t> service_of_outer;   // -1: none
+  std::set<Mac> director_macs, outside_macs, inside_macs;
+  std::set<Address> director_addresses;
+
+  [[nodiscard]] Side side_of(std::uint32_t endpoint) const { return endpoint < side.size() ? side[endpoint] : Side::unknown; }
+  [[nodiscard]] std::int32_t service_of(std::uint32_t outer) const { return outer < service_of_outer.size() ? service_of_outer[outer] : -1; }
+};
+
+Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const std::vector<Declaration>& declared, const KernelState* state);
+
+/// Which side of a record (0 or 1) is the outer one; nullopt where the record has but one endpoint of unknown role.
+struct Sides {
+  int outer = -1, inner = -1;   // -1: no such side
+};
+Sides sides_of(const track::Record& record, const Roles& roles);
+
+}  // namespace lvsnat

@@ -1,0 +1,601 @@
+#include "facts/survey.h"
+
+#include <algorithm>
+
+namespace lvsnat {
+namespace {
+
+using track::kFar;
+using track::Record;
+using track::Way;
+
+constexpr std::int64_t kUnknown = -1;
+
+LegCount to_leg(const Way& w, const Record& r) {
+  LegCount leg;
+  leg.packets = w.packets;
+  leg.bytes = w.bytes();
+  if (w.packets == 0) return leg;
+  leg.first = r.t0 + (w.first == kFar ? (Timestamp{w.last} << 16) : Timestamp{w.first});
+  leg.last = std::min(r.last, r.t0 + (Timestamp{w.last} << 16) + 65'535);
+  leg.first_frame = w.first_frame;
+  leg.path = w.path;
+  leg.ttl = w.ttl;
+  leg.syn = (w.flags & track::kSawSyn) != 0;
+  leg.fin = (w.flags & track::kSawFin) != 0;
+  leg.rst = (w.flags & track::kSawRst) != 0;
+  leg.data = (w.flags & track::kSawData) != 0;
+  leg.moved = (w.flags & track::kMoved) != 0;
+  leg.leaked = (w.flags & track::kForwarded) != 0;
+  leg.repeats = w.repeats();
+  leg.holes = w.holes();
+  leg.unanswered = w.unanswered();
+  leg.unpaired = w.unpaired();
+  return leg;
+}
+
+std::int64_t difference(const Way& from, const Way& to) {
+  if (from.packets == 0 || to.packets == 0 || from.first == kFar || to.first == kFar || to.first < from.first) return kUnknown;
+  return std::int64_t{to.first} - std::int64_t{from.first};
+}
+
+struct Times {
+  std::int64_t director_request = kUnknown, director_reply = kUnknown, real_server = kUnknown, client = kUnknown, response = kUnknown;
+};
+
+Times times_of(const Record& r, const Sides& s) {
+  Times t;
+  if (s.outer >= 0 && s.inner >= 0) {
+    t.director_request = difference(r.way[s.outer * 2], r.way[s.inner * 2]);
+    t.director_reply = difference(r.way[s.inner * 2 + 1], r.way[s.outer * 2 + 1]);
+  }
+  if (s.inner >= 0 && (r.flags & track::kSlowStart) == 0) t.real_server = difference(r.way[s.inner * 2], r.way[s.inner * 2 + 1]);
+  if (s.outer >= 0 && (r.flags & track::kRttDone) != 0 && r.client_rtt != kFar && r.way[s.outer * 2].packets > 1 && r.way[s.outer * 2 + 1].packets != 0) {
+    t.client = r.client_rtt;
+  }
+  if ((r.flags & track::kResponsePending) == 0 && r.response != kFar && r.response != kFar - 1) t.response = std::int64_t{r.response} * 1000;
+  return t;
+}
+
+std::optional<std::int64_t> optional_time(std::int64_t t) { return t == kUnknown ? std::nullopt : std::optional<std::int64_t>{t}; }
+
+ConnectionState state_of(const Record& r) {
+  const std::uint8_t to = r.way[0].flags | r.way[2].flags, from = r.way[1].flags | r.way[3].flags;
+  if (((to | from) & track::kSawRst) != 0) return ConnectionState::reset;
+  if ((to & track::kSawFin) != 0 && (from & track::kSawFin) != 0) return ConnectionState::closed;
+  if (((to | from) & track::kSawFin) != 0) return ConnectionState::closing;
+  if (r.protocol == kTcp && ((to | from) & track::kSawSyn) == 0) return ConnectionState::mid_stream;
+  return (r.flags & track::kAnswered) != 0 ? ConnectionState::established : ConnectionState::half_open;
+}
+
+/// All four legs, nothing repeated, reset, moved or left waiting: no rule has anything to say about it.
+bool plainly_healthy(const Record& r, const Sides& s) {
+  if (s.outer < 0 || s.inner < 0) return false;
+  for (const Way& w : r.way) {
+    if (w.packets == 0 || w.repeats() != 0) return false;
+    if ((w.flags & (track::kSawRst | track::kMoved | track::kForwarded)) != 0) return false;
+  }
+  return r.way[s.outer * 2].unpaired() == 0 && r.way[s.inner * 2 + 1].unpaired() == 0;
+}
+
+struct Surveyor {
+  const SurveyInput& in;
+  Facts& facts;
+  const Roles& roles;
+  std::size_t max_suspects;
+  Histogram director_request, director_reply, real_server, client;
+  struct PairTally {
+    std::int32_t service = -1;
+    std::int32_t destination = -1;
+    std::uint64_t connections = 0, healthy = 0;
+    std::array<std::uint64_t, 4> legs{};
+    Histogram real_server, response;
+  };
+  std::unordered_map<std::uint64_t, PairTally> pairs;
+  std::uint64_t last_key = ~std::uint64_t{0};
+  PairTally* last_pair = nullptr;
+  struct HalfFullNat {
+    std::uint32_t id;
+    bool used = false;
+  };
+  std::unordered_map<std::uint64_t, HalfFullNat> inner_by_isn;   // full NAT: halves are joined by their initial sequence number
+  std::set<Address> half_open_clients, completed_clients;
+  Timestamp half_open_first = 0, half_open_last = 0;
+
+  PairTally& pair(std::uint32_t outer, std::uint32_t inner);
+  void take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues);
+  void suspect(Connection c, const Record& r, const Sides& s, const std::vector<WayClue>* clues);
+  void strange(std::uint32_t id, const Record& r);
+  void index_full_nat();
+  [[nodiscard]] ConnectionKind inner_kind(const Connection& c, const Record& r) const;
+};
+
+Surveyor::PairTally& Surveyor::pair(std::uint32_t outer, std::uint32_t inner) {
+  const std::uint64_t key = std::uint64_t{outer} << 32 | inner;
+  if (key == last_key) return *last_pair;
+  auto [at, fresh] = pairs.try_emplace(key);
+  if (fresh) {
+    PairTally& p = at->second;
+    const track::EndpointTable& endpoints = in.tracker->endpoints();
+    p.service = outer == track::kNone ? -1 : roles.service_of(outer);
+    if (p.service < 0 && inner != track::kNone) {
+      // Inner legs alone: the RIP tells the service when it serves but one.
+      const track::ServerEndpoint& e = endpoints[inner];
+      int found = 0;
+      for (std::size_t i = 0; i < roles.services.size(); ++i) {
+        for (const Destination& d : roles.services[i].destinations) {
+          if (d.rip == e.address && destination_port(roles.services[i], d) == e.port) {
+            p.service = static_cast<std::int32_t>(i);
+            ++found;
+          }
+        }
+      }
+      if (found != 1) p.service = -1;
+    }
+    if (p.service >= 0 && inner != track::kNone) {
+      const Service& s = roles.services[static_cast<std::size_t>(p.service)];
+      const track::ServerEndpoint& e = endpoints[inner];
+      const std::uint16_t requested = outer == track::kNone ? std::uint16_t{0} : endpoints[outer].port;
+      for (std::size_t i = 0; i < s.destinations.size(); ++i) {
+        if (s.destinations[i].rip != e.address) continue;
+        if (p.destination < 0 || destination_port(s, s.destinations[i], requested) == e.port) p.destination = static_cast<std::int32_t>(i);
+      }
+    }
+  }
+  last_key = key;
+  last_pair = &at->second;
+  return at->second;
+}
+
+void Surveyor::index_full_nat() {
+  const track::Tracker& t = *in.tracker;
+  // Only worth the pass when there are outer halves without inner ones.
+  bool lonely_outer = false;
+  for (std::uint32_t id = 0; id < t.high_water() && !lonely_outer; ++id) {
+    const Record& r = t.record(id);
+    lonely_outer = (r.flags & track::kInUse) != 0 && r.endpoint[1] == track::kNone && roles.side_of(r.endpoint[0]) == Roles::Side::outer;
+  }
+  if (!lonely_outer) return;
+  for (std::uint32_t id = 0; id < t.high_water(); ++id) {
+    const Record& r = t.record(id);
+    if ((r.flags & track::kInUse) == 0 || r.endpoint[1] != track::kNone || r.client_isn == 0) continue;
+    if (roles.side_of(r.endpoint[0]) == Roles::Side::outer) continue;
+    inner_by_isn.try_emplace(std::uint64_t{r.protocol} << 32 | r.client_isn, HalfFullNat{id});
+  }
+}
+
+// Inner legs alone: the director's own check, a client that went round the director, or a masqueraded
+// connection whose outer half this capture does not show.
+ConnectionKind Surveyor::inner_kind(const Connection& c, const Record& r) const {
+  if (roles.director_addresses.contains(c.client.address)) return ConnectionKind::health_check;
+  const Way& request = r.way[0];
+  if (request.packets == 0) return facts.outside_captured ? ConnectionKind::direct : ConnectionKind::masqueraded;
+  const Path& path = in.tracker->paths().paths()[request.path];
+  if (path.direction == static_cast<std::uint8_t>(Direction::out)) return ConnectionKind::masqueraded;
+  if (!path.source.is_none() && !roles.director_macs.empty()) {
+    return roles.director_macs.contains(path.source) ? ConnectionKind::masqueraded : ConnectionKind::direct;
+  }
+  return facts.outside_captured ? ConnectionKind::direct : ConnectionKind::masqueraded;
+}
+
+// A reply to a client endpoint from a source that is no part of its connection, with its sequence numbers.
+void Surveyor::strange(std::uint32_t id, const Record& r) {
+  const track::Tracker& t = *in.tracker;
+  if (r.endpoint[1] != track::kNone || r.way[1].packets == 0 || (r.way[0].flags & track::kSawSyn) != 0) return;
+  if (roles.side_of(r.endpoint[0]) != Roles::Side::unknown) return;
+  const track::ServerEndpoint& source = t.endpoints()[r.endpoint[0]];
+  for (std::uint32_t other = t.find(r.client, r.client_port, r.protocol); other != track::kNone; other = t.record(other).next) {
+    if (other == id) continue;
+    const Record& m = t.record(other);
+    const Sides s = sides_of(m, roles);
+    if (s.inner < 0 || m.way[s.inner * 2 + 1].packets == 0) continue;
+    const auto apart = static_cast<std::int32_t>(r.way[1].sequence_end - m.way[s.inner * 2 + 1].sequence_end);
+    const Path& path = t.paths().paths()[r.way[1].path];
+    const bool by_director = roles.director_addresses.contains(source.address) || (!path.source.is_none() && roles.director_macs.contains(path.source));
+    if (r.protocol == kTcp ? (apart > 1 << 24 || apart < -(1 << 24)) : !by_director) continue;
+    StrangeSource found;
+    found.record = other;
+    found.source = Endpoint{source.address, source.port};
+    found.packets = r.way[1].packets;
+    found.first = FrameRef{path.vantage, r.way[1].first_frame, r.t0 + r.way[1].first};
+    found.path = r.way[1].path;
+    found.client_reset = (r.way[0].flags & track::kSawRst) != 0;
+    facts.strange.push_back(found);
+    return;
+  }
+}
+
+void Surveyor::suspect(Connection c, const Record& r, const Sides& s, const std::vector<WayClue>* clues) {
+  if (facts.suspects.size() >= max_suspects) {
+    ++facts.suspects_left_out;
+    return;
+  }
+  Suspect found;
+  found.connection = std::move(c);
+  if (clues != nullptr) {
+    found.clues.reserve(clues->size());
+    for (const WayClue& wc : *clues) {
+      Clue clue = wc.clue;
+      const int side = wc.way / 2;
+      const bool reply = wc.way % 2 == 1;
+      if (side == s.outer) {
+        clue.leg = reply ? Leg::masq : Leg::request;
+      } else {
+        clue.leg = reply ? Leg::reply : Leg::demasq;
+      }
+      found.clues.push_back(clue);
+    }
+  }
+  found.waited = std::max<Timestamp>(0, facts.last - r.last);
+  found.begins_inside = r.protocol == kTcp && ((r.way[0].flags | r.way[2].flags | r.way[1].flags | r.way[3].flags) & track::kSawSyn) == 0;
+  found.ends_inside = found.waited < kSecond && found.connection.state != ConnectionState::closed && found.connection.state != ConnectionState::reset;
+  facts.suspects.push_back(std::move(found));
+}
+
+void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues) {
+  const Sides s = sides_of(r, roles);
+  const Times t = times_of(r, s);
+
+  if (s.outer < 0 && s.inner < 0) {
+    ++facts.connections.unrelated;
+    return;
+  }
+  if (plainly_healthy(r, s) && clues == nullptr) {
+    PairTally& p = pair(r.endpoint[s.outer], r.endpoint[s.inner]);
+    ++p.connections;
+    ++p.healthy;
+    ++facts.connections.total;
+    ++facts.connections.healthy;
+    for (std::size_t leg = 0; leg < 4; ++leg) {
+      ++facts.connections.legs[leg];
+      ++p.legs[leg];
+    }
+    if (t.director_request != kUnknown) director_request.add(t.director_request);
+    if (t.director_reply != kUnknown) director_reply.add(t.director_reply);
+    if (t.real_server != kUnknown) real_server.add(t.real_server), p.real_server.add(t.real_server);
+    if (t.client != kUnknown) client.add(t.client);
+    if (t.response != kUnknown) p.response.add(t.response);
+    if (completed_clients.size() < 100'000) completed_clients.insert(r.client);
+    return;
+  }
+
+  Connection c = to_connection(id, r, roles, *in.tracker);
+  // Full NAT: the inner half goes by the director's own endpoint.
+  if (s.outer >= 0 && s.inner < 0 && r.client_isn != 0) {
+    const auto half = inner_by_isn.find(std::uint64_t{r.protocol} << 32 | r.client_isn);
+    if (half != inner_by_isn.end() && !half->second.used) {
+      const Record& inner = in.tracker->record(half->second.id);
+      const bool close_in_time = inner.t0 - r.t0 < 5 * kSecond && r.t0 - inner.t0 < 5 * kSecond;
+      if (half->second.id != id && close_in_time && inner.client != r.client && inner.way[0].ttl != r.way[0].ttl) {
+        half->second.used = true;
+        const track::ServerEndpoint& e = in.tracker->endpoints()[inner.endpoint[0]];
+        c.rip = Endpoint{e.address, e.port};
+        c.inside_client = Endpoint{inner.client, inner.client_port};
+        c.legs[index(Leg::demasq)] = to_leg(inner.way[0], inner);
+        c.legs[index(Leg::reply)] = to_leg(inner.way[1], inner);
+        c.last = std::max(c.last, inner.last);
+        const Times it = times_of(inner, Sides{-1, 0});
+        c.real_server = optional_time(it.real_server);
+        ++facts.full_nat_connections;
+      }
+    }
+  }
+  if (c.kind == ConnectionKind::masqueraded && s.outer < 0 && !c.vip) {
+    c.kind = inner_kind(c, r);
+  }
+
+  switch (c.kind) {
+    case ConnectionKind::health_check: ++facts.connections.health_checks; return;
+    case ConnectionKind::full_nat_inside: return;
+    case ConnectionKind::direct: ++facts.connections.direct; break;
+    case ConnectionKind::own_service: ++facts.connections.own_service; break;
+    case ConnectionKind::unrelated: ++facts.connections.unrelated; return;
+    case ConnectionKind::masqueraded: {
+      ++facts.connections.total;
+      // Full NAT: destinations are found by the inner half's endpoint.
+      std::uint32_t inner = s.inner >= 0 ? r.endpoint[s.inner] : track::kNone;
+      if (c.inside_client) {
+        const auto half = inner_by_isn.find(std::uint64_t{r.protocol} << 32 | r.client_isn);
+        if (half != inner_by_isn.end()) inner = in.tracker->record(half->second.id).endpoint[0];
+      }
+      PairTally& p = pair(s.outer >= 0 ? r.endpoint[s.outer] : track::kNone, inner);
+      if (p.service >= 0) c.service = static_cast<std::uint32_t>(p.service);
+      ++p.connections;
+      for (const Leg leg : kLegs) {
+        if (!c.saw(leg)) continue;
+        ++facts.connections.legs[index(leg)];
+        ++p.legs[index(leg)];
+      }
+      if (c.director_request) director_request.add(*c.director_request);
+      if (c.director_reply) director_reply.add(*c.director_reply);
+      if (c.real_server) real_server.add(*c.real_server), p.real_server.add(*c.real_server);
+      if (c.client_rtt) client.add(*c.client_rtt);
+      if (c.response) p.response.add(*c.response);
+      break;
+    }
+  }
+  const bool half = r.protocol == kTcp && (r.way[0].flags & track::kSawSyn) != 0 && ((r.way[0].flags | r.way[2].flags) & (track::kSawData | track::kSawFin)) == 0 &&
+                    (r.flags & track::kRttDone) == 0;
+  if (half) {
+    ++facts.half_open;
+    if (half_open_clients.size() < 100'000) half_open_clients.insert(r.client);
+    if (half_open_first == 0 || r.t0 < half_open_first) half_open_first = r.t0;
+    half_open_last = std::max(half_open_last, r.t0);
+  } else if (completed_clients.size() < 100'000) {
+    completed_clients.insert(r.client);
+  }
+  set_leg_string(c, facts);
+  suspect(std::move(c), r, s, clues);
+}
+
+void find_places(Facts& facts, const SurveyInput& in, const Roles& roles) {
+  const track::Tracker& t = *in.tracker;
+  const std::span<const Path> paths = t.paths().paths();
+  std::map<std::pair<std::uint16_t, std::uint32_t>, std::size_t> where;
+  const auto place = [&](std::uint16_t vantage, std::uint32_t interface_index) -> Place& {
+    const auto [at, fresh] = where.try_emplace({vantage, interface_index}, facts.places.size());
+    if (fresh) {
+      Place p;
+      p.vantage = vantage;
+      p.interface_index = interface_index;
+      if (vantage < facts.vantages.size()) {
+        const LinkType link = facts.vantages[vantage].link;
+        p.cooked = link == LinkType::linux_sll || link == LinkType::linux_sll2;
+      }
+      facts.places.push_back(p);
+    }
+    return facts.places[at->second];
+  };
+  for (std::uint16_t v = 0; v < facts.vantages.size(); ++v) place(v, 0);
+  for (std::size_t i = 1; i < paths.size(); ++i) place(paths[i].vantage, paths[i].interface_index);
+  for (std::uint32_t id = 0; id < t.high_water(); ++id) {
+    const Record& r = t.record(id);
+    if ((r.flags & track::kInUse) == 0) continue;
+    const Sides s = sides_of(r, roles);
+    for (int side = 0; side < 2; ++side) {
+      if (side != s.outer && side != s.inner) continue;
+      for (int direction = 0; direction < 2; ++direction) {
+        const Way& w = r.way[side * 2 + direction];
+        if (w.packets == 0) continue;
+        const Path& path = paths[w.path];
+        const Leg leg = side == s.outer ? (direction == 0 ? Leg::request : Leg::masq) : (direction == 0 ? Leg::demasq : Leg::reply);
+        ++place(path.vantage, path.interface_index).legs[index(leg)];
+      }
+    }
+  }
+  const bool any_cooked = std::any_of(facts.places.begin(), facts.places.end(), [](const Place& p) { return p.cooked; });
+  facts.cooked_only = !facts.vantages.empty() && std::all_of(facts.vantages.begin(), facts.vantages.end(), [](const Vantage& v) {
+    return v.link == LinkType::linux_sll || v.link == LinkType::linux_sll2;
+  });
+  const auto outside = [](const Place& p) { return p.legs[0] + p.legs[3] != 0; };
+  const auto inside = [](const Place& p) { return p.legs[1] + p.legs[2] != 0; };
+  facts.outside_captured = any_cooked || std::any_of(facts.places.begin(), facts.places.end(), outside);
+  facts.inside_captured = any_cooked || std::any_of(facts.places.begin(), facts.places.end(), inside);
+  // ARP or ND about a real server shows its wire too.
+  for (const Question& q : facts.questions) {
+    if (roles.rips.contains(q.target) || roles.rips.contains(q.asker)) facts.inside_captured = true;
+    if (roles.vips.contains(q.target)) facts.outside_captured = true;
+  }
+  for (const Claim& c : facts.claims) {
+    if (roles.rips.contains(c.address)) facts.inside_captured = true;
+  }
+  // Two or more captures and one side found: whatever shows nothing of that side was taken on the other.
+  std::set<std::uint16_t> sources_outside, sources;
+  for (const Vantage& v : facts.vantages) sources.insert(v.source_index);
+  for (const Place& p : facts.places) {
+    if (p.vantage < facts.vantages.size() && outside(p)) sources_outside.insert(facts.vantages[p.vantage].source_index);
+  }
+  const std::size_t given = std::max(sources.size(), facts.sources.size());
+  if (given > 1 && !sources_outside.empty() && sources_outside.size() < given) facts.inside_captured = true;
+}
+
+}  // namespace
+
+Connection to_connection(std::uint32_t id, const Record& r, const Roles& roles, const track::Tracker& tracker) {
+  const Sides s = sides_of(r, roles);
+  Connection c;
+  c.record = id;
+  c.protocol = r.protocol;
+  c.state = state_of(r);
+  c.client = Endpoint{r.client, r.client_port};
+  c.first = r.t0;
+  c.last = r.last;
+  c.client_isn = r.client_isn;
+  c.server_isn = r.server_isn;
+  c.saw_syn = ((r.way[0].flags | r.way[2].flags) & track::kSawSyn) != 0;
+  const auto endpoint = [&](int side) {
+    const track::ServerEndpoint& e = tracker.endpoints()[r.endpoint[side]];
+    return Endpoint{e.address, e.port};
+  };
+  if (s.outer >= 0) {
+    c.vip = endpoint(s.outer);
+    c.legs[index(Leg::request)] = to_leg(r.way[s.outer * 2], r);
+    c.legs[index(Leg::masq)] = to_leg(r.way[s.outer * 2 + 1], r);
+    const std::int32_t service = roles.service_of(r.endpoint[s.outer]);
+    if (service >= 0) c.service = static_cast<std::uint32_t>(service);
+  }
+  if (s.inner >= 0) {
+    c.rip = endpoint(s.inner);
+    c.legs[index(Leg::demasq)] = to_leg(r.way[s.inner * 2], r);
+    c.legs[index(Leg::reply)] = to_leg(r.way[s.inner * 2 + 1], r);
+  }
+  const Times t = times_of(r, s);
+  c.director_request = optional_time(t.director_request);
+  c.director_reply = optional_time(t.director_reply);
+  c.real_server = optional_time(t.real_server);
+  c.client_rtt = optional_time(t.client);
+  c.response = optional_time(t.response);
+  if (s.outer >= 0 || s.inner >= 0) {
+    c.kind = ConnectionKind::masqueraded;
+  } else {
+    const track::ServerEndpoint& e = tracker.endpoints()[r.endpoint[0]];
+    if (roles.vips.contains(e.address)) {
+      c.kind = ConnectionKind::own_service;
+      c.vip = Endpoint{e.address, e.port};
+      c.legs[index(Leg::request)] = to_leg(r.way[0], r);
+      c.legs[index(Leg::masq)] = to_leg(r.way[1], r);
+    }
+  }
+  return c;
+}
+
+void set_leg_string(Connection& c, const Facts& facts) {
+  for (const Leg leg : kLegs) {
+    char& at = c.leg_string.text[index(leg)];
+    at = c.saw(leg) ? static_cast<char>('1' + index(leg)) : facts.could_have_seen(c, leg) ? '-' : '?';
+  }
+}
+
+Facts survey(const SurveyInput& in, std::size_t max_suspects) {
+  Facts facts;
+  const Roles roles = assign_roles(*in.tracker, *in.journal, *in.declared, in.state);
+  facts.services = roles.services;
+  facts.origin = roles.origin;
+  facts.inferred = roles.inferred;
+  facts.vips = roles.vips;
+  facts.rips = roles.rips;
+  facts.director_addresses = roles.director_addresses;
+  facts.director_macs = roles.director_macs;
+  facts.outside_macs = roles.outside_macs;
+  facts.inside_macs = roles.inside_macs;
+  facts.state = in.state;
+  facts.first = in.first;
+  facts.last = in.last;
+  facts.paths = in.tracker->paths().paths();
+  facts.vantages = *in.vantages;
+  facts.sources = in.sources;
+  facts.packets = in.packets;
+  facts.questions = in.journal->questions();
+  facts.claims = in.journal->claims();
+  facts.tunnels = in.journal->tunnels();
+  facts.icmp_left_out = in.journal->icmp_left_out();
+  for (const SourceStatistics& s : in.sources) {
+    if (s.dropped.value_or(0) != 0 || s.truncated || s.refused || !s.gaps.empty()) facts.lossy = true;
+  }
+  for (const Claim& c : facts.claims) facts.macs[c.address].insert(c.mac);
+  for (Question& q : facts.questions) {
+    q.answered = std::any_of(facts.claims.begin(), facts.claims.end(),
+                             [&](const Claim& c) { return c.address == q.target && c.last.time >= q.first.time; });
+  }
+  find_places(facts, in, roles);
+  // Gateways: what real servers ask for and the director claims.
+  for (const Question& q : facts.questions) {
+    if (roles.rips.contains(q.asker) && !roles.rips.contains(q.target) && roles.director_addresses.contains(q.target)) facts.gateways.insert(q.target);
+  }
+  for (const Declaration& d : *in.declared) facts.gateways.insert(d.gateways.begin(), d.gateways.end());
+
+  Surveyor surveyor{in, facts, roles, max_suspects, {}, {}, {}, {}, {}, ~std::uint64_t{0}, nullptr, {}, {}, {}, 0, 0};
+  surveyor.index_full_nat();
+  if (in.retired != nullptr) {
+    for (const auto& [key, tally] : *in.retired) {
+      Surveyor::PairTally& p = surveyor.pair(static_cast<std::uint32_t>(key >> 32), static_cast<std::uint32_t>(key));
+      p.connections += tally.connections;
+      p.healthy += tally.connections;
+      facts.connections.total += tally.connections;
+      facts.connections.healthy += tally.connections;
+      for (std::size_t leg = 0; leg < 4; ++leg) {
+        p.legs[leg] += tally.connections;
+        facts.connections.legs[leg] += tally.connections;
+      }
+      if (tally.real_server) p.real_server.merge(*tally.real_server), surveyor.real_server.merge(*tally.real_server);
+      if (tally.response) p.response.merge(*tally.response);
+    }
+  }
+  // Records are used again; retired ones get ids that no living one has.
+  std::uint32_t retired_id = kRetiredIds;
+  for (const RetiredRecord& r : in.journal->retired()) surveyor.take(retired_id++, r.record, r.clues.empty() ? nullptr : &r.clues);
+  for (std::uint32_t id = 0; id < in.tracker->high_water(); ++id) {
+    const Record& r = in.tracker->record(id);
+    if ((r.flags & track::kInUse) == 0) continue;
+    surveyor.strange(id, r);
+    surveyor.take(id, r, in.journal->clues(id));
+  }
+
+  // Halves of full NAT were taken for connections of their own where they came first; they are not.
+  std::set<std::uint32_t> halves;
+  for (const auto& [key, half] : surveyor.inner_by_isn) {
+    if (half.used) halves.insert(half.id);
+  }
+  std::erase_if(facts.suspects, [&](const Suspect& s) {
+    if (!halves.contains(s.connection.record)) return false;
+    if (s.connection.kind == ConnectionKind::direct) --facts.connections.direct;
+    if (s.connection.kind == ConnectionKind::masqueraded) --facts.connections.total;
+    return true;
+  });
+
+  // Wrong masquerade addresses show as '!' on the connection they broke.
+  for (const StrangeSource& strange : facts.strange) {
+    for (Suspect& s : facts.suspects) {
+      if (s.connection.record == strange.record) s.connection.leg_string.text[index(Leg::masq)] = '!';
+    }
+  }
+
+  for (const IcmpNote& note : in.journal->icmp()) {
+    IcmpSighting sighting = note.sighting;
+    if (note.on_way && sighting.record && *sighting.record < in.tracker->high_water()) {
+      const Sides s = sides_of(in.tracker->record(*sighting.record), roles);
+      const bool reply = note.way % 2 == 1;
+      if (note.way / 2 == s.outer) sighting.quoted_leg = reply ? Leg::masq : Leg::request;
+      if (note.way / 2 == s.inner) sighting.quoted_leg = reply ? Leg::reply : Leg::demasq;
+    }
+    facts.icmp.push_back(sighting);
+  }
+  for (const FtpLine& line : in.journal->ftp()) {
+    FtpAnnouncement a = line.announcement;
+    if (a.record >= in.tracker->high_water()) continue;
+    const Sides s = sides_of(in.tracker->record(a.record), roles);
+    const bool reply = line.way % 2 == 1;
+    if (s.outer < 0 && s.inner < 0) continue;
+    a.leg = line.way / 2 == s.outer ? (reply ? Leg::masq : Leg::request) : (reply ? Leg::reply : Leg::demasq);
+    facts.ftp.push_back(a);
+  }
+
+  // Tallies by service and destination.
+  facts.tallies.reserve(facts.services.size());
+  for (const Service& s : facts.services) {
+    ServiceTally tally;
+    tally.service = s;
+    tally.service.destinations.clear();
+    for (const Destination& d : s.destinations) {
+      DestinationTally dt;
+      dt.destination = d;
+      dt.destination.port = d.port != 0 ? d.port : s.port;
+      tally.destinations.push_back(dt);
+    }
+    facts.tallies.push_back(std::move(tally));
+  }
+  for (const auto& [key, p] : surveyor.pairs) {
+    if (p.service < 0) continue;
+    ServiceTally& tally = facts.tallies[static_cast<std::size_t>(p.service)];
+    tally.connections += p.connections;
+    tally.healthy += p.healthy;
+    for (std::size_t leg = 0; leg < 4; ++leg) tally.legs[leg] += p.legs[leg];
+    if (p.destination < 0) {
+      tally.without_destination += p.connections;
+      continue;
+    }
+    DestinationTally& d = tally.destinations[static_cast<std::size_t>(p.destination)];
+    d.connections += p.connections;
+    d.healthy += p.healthy;
+    for (std::size_t leg = 0; leg < 4; ++leg) d.legs[leg] += p.legs[leg];
+    // A destination reached through several endpoints (firewall marks, FTP data): the busiest pair's times stand for it.
+    if (const auto l = p.real_server.summary(); l && (!d.real_server || d.real_server->count < l->count)) d.real_server = l;
+    if (const auto l = p.response.summary(); l && (!d.response || d.response->count < l->count)) d.response = l;
+  }
+  facts.connections.director_request = surveyor.director_request.summary();
+  facts.connections.director_reply = surveyor.director_reply.summary();
+  facts.connections.real_server = surveyor.real_server.summary();
+  facts.connections.client = surveyor.client.summary();
+  const track::Tracker::Counters& counters = in.tracker->counters();
+  facts.connections.evicted_half_open = counters.evicted_half_open;
+  facts.connections.evicted_closed = counters.evicted_closed;
+  facts.connections.evicted_other = counters.evicted_other;
+  facts.connections.untracked_packets = counters.untracked;
+  facts.half_open_clients = surveyor.half_open_clients.size();
+  facts.completed_clients = surveyor.completed_clients.size();
+  const double seconds = static_cast<double>(surveyor.half_open_last - surveyor.half_open_first) / 1e9;
+  facts.half_open_per_second = static_cast<double>(facts.half_open) / std::max(seconds, 1.0);
+  return facts;
+}
+
+}  // namespace lvsnat
