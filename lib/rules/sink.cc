@@ -102,6 +102,12 @@ Finding& FindingSink::merge(Finding other) {
   return finding;
 }
 
+void FindingSink::claim(std::uint32_t record, int code, bool broken) {
+  ConnectionClaim& claim = claims_[record];
+  claim.broken = claim.broken || broken;
+  if (std::find(claim.codes.begin(), claim.codes.end(), code) == claim.codes.end()) claim.codes.push_back(code);
+}
+
 void FindingSink::prove(Finding& finding, Evidence evidence) {
   if (finding.evidence.size() >= kEvidence) return;
   const auto known = [&](const Evidence& e) { return same_proof(e, evidence); };

@@ -43,6 +43,17 @@ class FindingSink {
   /// Says, once, what would settle the question and was not available.
   static void unchecked(Finding& finding, std::string what);
 
+  /// This connection has its explanation: rules that run later leave it alone. `broken`: the fault is an error.
+  void claim(std::uint32_t record, int code, bool broken);
+  [[nodiscard]] bool is_claimed(std::uint32_t record) const { return claims_.contains(record); }
+  struct ConnectionClaim {
+    std::vector<int> codes;
+    bool broken = false;
+  };
+  [[nodiscard]] const std::unordered_map<std::uint32_t, ConnectionClaim>& claims() const noexcept { return claims_; }
+  /// What earlier rules found, for rules that build on it.
+  [[nodiscard]] const std::deque<Finding>& findings() const noexcept { return findings_; }
+
   [[nodiscard]] bool empty() const noexcept { return findings_.empty(); }
   /// Everything found, in code order and within a code in the order of first accusation. Empties the sink.
   [[nodiscard]] std::vector<Finding> take();
@@ -53,6 +64,7 @@ class FindingSink {
   std::deque<Finding> findings_;  // a deque: references must survive growth
   std::unordered_map<std::string, std::size_t> by_subject_;
   std::map<int, std::size_t> subjects_of_code_;
+  std::unordered_map<std::uint32_t, ConnectionClaim> claims_;
 };
 
 }  // namespace lvsnat

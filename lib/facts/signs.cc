@@ -1,0 +1,92 @@
+#include "facts/signs.h"
+
+#include <algorithm>
+
+namespace lvsnat {
+namespace {
+
+/// A silence this long is longer than any first retransmission timeout (RFC 6298: 1 s) and its repetition.
+constexpr Timestamp kSilence = 3 * kSecond;
+/// Retransmissions that meet the same fate must reach this far to be no accident of timing.
+constexpr Timestamp kSpread = kSecond * 9 / 10;
+
+/// `before` went on and `after` stopped (or never was). `open`: packets of `before` since the last of `after`.
+Missing judge(const Facts& facts, const Suspect& s, const LegCount& before, const LegCount& after, unsigned open, Leg after_leg) {
+  Missing m;
+  if (before.packets == 0 || !facts.could_have_seen(s.connection, after_leg)) return m;
+  m.from_the_start = after.packets == 0;
+  const bool tried_again = open >= 2 && (m.from_the_start ? before.last - before.first : before.last - after.last) >= kSpread;
+  const bool silent = m.from_the_start && before.packets == 1 && s.waited >= kSilence;
+  m.missing = tried_again || silent;
+  if (!m.missing) return m;
+  if (!tried_again || facts.lossy) m.confidence = Confidence::possible;
+  // Captures on `any` lose packets unsaid: two in a row is luck that happens, three is not.
+  else if (facts.cooked_only && open < 3) m.confidence = Confidence::likely;
+  return m;
+}
+
+}  // namespace
+
+Missing missing_demasq(const Facts& facts, const Suspect& s) {
+  const LegCount& request = s.connection.leg(Leg::request);
+  return judge(facts, s, request, s.connection.leg(Leg::demasq), request.unpaired, Leg::demasq);
+}
+
+Mac reply_destination(const Facts& facts, const Suspect& s) {
+  const LegCount& reply = s.connection.leg(Leg::reply);
+  if (reply.packets == 0) return {};
+  const Mac destination = facts.path(reply.path).destination;
+  if (!destination.is_none() && !destination.is_group() && !facts.director_macs.empty() && !facts.is_director(destination)) return destination;
+  for (const Clue& clue : s.clues) {
+    if (clue.kind != Clue::Kind::moved || clue.leg != Leg::reply) continue;
+    const Path& path = facts.path(clue.path);
+    // Forwarded by the director itself, it is a leak (LVS104), not a bypass.
+    if (path.destination.is_none() || path.destination.is_group() || facts.is_director(path.destination) || facts.is_director(path.source)) continue;
+    if (!facts.director_macs.empty()) return path.destination;
+  }
+  return {};
+}
+
+bool reply_to_other_mac(const Facts& facts, const Suspect& s) {
+  if (!reply_destination(facts, s).is_none()) return true;
+  const LegCount& reply = s.connection.leg(Leg::reply);
+  return reply.packets != 0 && facts.path(reply.path).direction == static_cast<std::uint8_t>(Direction::other_host);
+}
+
+Missing missing_reply(const Facts& facts, const Suspect& s) {
+  const LegCount& demasq = s.connection.leg(Leg::demasq);
+  if (demasq.packets != 0 && reply_to_other_mac(facts, s) && s.connection.leg(Leg::masq).packets == 0) {
+    Missing m;
+    m.missing = facts.could_have_seen(s.connection, Leg::reply);
+    m.from_the_start = true;
+    return m;
+  }
+  return judge(facts, s, demasq, s.connection.leg(Leg::reply), demasq.unanswered, Leg::reply);
+}
+
+Missing missing_masq(const Facts& facts, const Suspect& s) {
+  const LegCount& reply = s.connection.leg(Leg::reply);
+  if (!s.connection.saw(Leg::request) || reply_to_other_mac(facts, s)) return {};
+  return judge(facts, s, reply, s.connection.leg(Leg::masq), reply.unpaired, Leg::masq);
+}
+
+LegString director_legs(const Facts& facts, const Suspect& s) {
+  LegString legs = s.connection.leg_string;
+  if (s.connection.leg(Leg::masq).packets == 0 && reply_to_other_mac(facts, s)) legs.text[index(Leg::reply)] = '-';
+  return legs;
+}
+
+bool insistent(const Question& q) { return !q.answered && !q.unicast && q.count >= 3; }
+
+const Clue* first_clue(const Suspect& s, Clue::Kind kind, Leg leg) {
+  const auto found = std::find_if(s.clues.begin(), s.clues.end(), [&](const Clue& c) { return c.kind == kind && c.leg == leg; });
+  return found == s.clues.end() ? nullptr : &*found;
+}
+
+bool sent_by_director(const Facts& facts, std::uint16_t id) {
+  const Path& path = facts.path(id);
+  if (path.direction == static_cast<std::uint8_t>(Direction::out)) return true;
+  return !path.source.is_none() && facts.is_director(path.source);
+}
+
+}  // namespace lvsnat

@@ -1,0 +1,42 @@
+// What a connection's legs amount to: the judgements that several rules share, made once.
+//
+// A single unpaired packet is no absence. Something is missing only after a retransmission that met the
+// same fate, or a silence that the connection cannot explain, and only where the capture could have shown it.
+#pragma once
+
+#include "facts/facts.h"
+
+namespace lvsnat {
+
+/// How sure an absence is. `no`: nothing is missing, or it cannot be told.
+struct Missing {
+  bool missing = false;
+  Confidence confidence = Confidence::certain;
+  bool from_the_start = false;   // never seen at all; else it stopped in the middle
+  explicit operator bool() const { return missing; }
+};
+
+/// Leg 1 came and leg 2 did not follow (any more).
+Missing missing_demasq(const Facts&, const Suspect&);
+/// Leg 2 went out and leg 3 did not come to the director (any more). Replies that were seen on their way to another MAC do not count.
+Missing missing_reply(const Facts&, const Suspect&);
+/// Leg 3 reached the director and leg 4 did not follow (any more). False without leg 1.
+Missing missing_masq(const Facts&, const Suspect&);
+
+/// The reply leg was seen, but addressed to a MAC that is not the director's (a hub, a mirror port, a capture elsewhere).
+bool reply_to_other_mac(const Facts&, const Suspect&);
+/// That MAC; none if the reply goes to the director or nothing is known.
+Mac reply_destination(const Facts&, const Suspect&);
+/// Legs without the frames that were only seen on their way past the director.
+LegString director_legs(const Facts&, const Suspect&);
+
+/// Somebody asks for `target` again and again: at least three broadcasts, and nobody seen to answer.
+bool insistent(const Question&);
+
+/// Clues of one kind on one leg.
+const Clue* first_clue(const Suspect&, Clue::Kind, Leg);
+
+/// A frame on this path was sent by the director.
+bool sent_by_director(const Facts&, std::uint16_t path);
+
+}  // namespace lvsnat

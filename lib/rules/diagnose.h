@@ -1,0 +1,27 @@
+// Runs the rules over the facts and puts the answer in order.
+//
+// A connection is explained once: rules run from the most specific fault to the least, and one that has an
+// explanation claims the connection, so the same break is not told twice under two names. What follows from
+// a fault stands under it as a consequence.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "facts/facts.h"
+#include "lvsnat/finding.h"
+#include "lvsnat/report.h"
+
+namespace lvsnat {
+
+struct Diagnosis {
+  std::vector<Finding> findings;                                // most important first
+  std::unordered_map<std::uint32_t, std::vector<int>> codes;    // by record: findings that accuse the connection
+  std::unordered_map<std::uint32_t, bool> broken;               // by record: accused of an error
+};
+
+Diagnosis diagnose(const Facts& facts);
+/// Verdict, tallies and topology around a diagnosis.
+Report make_report(const Facts& facts, Diagnosis diagnosis);
+
+}  // namespace lvsnat
