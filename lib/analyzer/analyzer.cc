@@ -159,16 +159,16 @@ struct Analyzer::Impl {
     const bool inner_first = (record.flags & track::kInnerFirst) != 0;
     const std::uint64_t pair = std::uint64_t{record.endpoint[inner_first ? 1 : 0]} << 32 | record.endpoint[inner_first ? 0 : 1];
     if (plain && (retired_tallies.size() < kMaxRetiredPairs || retired_tallies.contains(pair))) {
-      RetiredTally& tally = retired_tallies[pair];
-      ++tally.connections;
-      if (tally.connections == 1 && retired_tallies.size() <= kMaxRetiredHistograms) {
-        tally.real_server = std::make_unique<Histogram>();
-        tally.response = std::make_unique<Histogram>();
+      RetiredTally& left = retired_tallies[pair];
+      ++left.connections;
+      if (left.connections == 1 && retired_tallies.size() <= kMaxRetiredHistograms) {
+        left.real_server = std::make_unique<Histogram>();
+        left.response = std::make_unique<Histogram>();
       }
-      if (tally.real_server) {
+      if (left.real_server) {
         const Times times = times_of(record);
-        if (times.real_server) tally.real_server->add(*times.real_server);
-        if (times.response) tally.response->add(*times.response);
+        if (times.real_server) left.real_server->add(*times.real_server);
+        if (times.response) left.response->add(*times.response);
       }
     }
     if (retirement) {
@@ -192,14 +192,14 @@ struct Analyzer::Impl {
     return cached_roles;
   }
 
-  Facts facts(std::vector<SourceStatistics> statistics) const {
+  Facts facts(std::vector<SourceStatistics> of_sources) const {
     SurveyInput in;
     in.tracker = tracker.get();
     in.journal = &journal;
     in.declared = &options.declared;
     in.state = options.state.get();
     in.vantages = &vantages;
-    in.sources = std::move(statistics);
+    in.sources = std::move(of_sources);
     for (std::size_t i = 0; i < in.sources.size() && i < malformed.size(); ++i) in.sources[i].malformed += malformed[i];
     in.packets = tally;
     in.packets.duplicates = tracker->counters().duplicates;

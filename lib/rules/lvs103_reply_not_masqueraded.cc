@@ -1,6 +1,38 @@
+#include "base/text.h"
+#include "facts/facts.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+void check(const Facts& facts, FindingSink& sink) {
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record)) continue;
+    const Missing missing = missing_masq(facts, s);
+    if (!missing) continue;
+    Subject subject;
+    subject.service = service_text(facts, c);
+    Finding& f = accuse_connection(facts, sink, reply_not_masqueraded, subject, s, Severity::error, missing.confidence);
+    if (!f.cause.empty()) continue;
+    const std::string rip = c.rip ? to_string(c.rip->address) : std::string("the real server");
+    f.title = "Replies reach the director and never leave as " + (c.vip ? to_string(c.vip->address) : std::string("the VIP"));
+    f.cause = "The reply of " + rip + " came in on the director's inside and nothing left as VIP -> CIP: the director swallowed it. The kernel forwards replies like any "
+              "router does, before IPVS rewrites them, so the usual causes are: forwarding is off (net.ipv4.ip_forward, or that of the inside device), a rule or policy of the "
+              "forward chain drops packets from the RIPs, `ct state invalid drop` while net.ipv4.vs.conntrack is 0, strict rp_filter, or no route to the client.";
+    f.cure.push_back(cures::ip_forward(c.client.address.is_v4() == false));
+    f.cure.push_back(Cure{Where::director, "lvsdiag check   # names which of them it is", std::nullopt});
+    if (facts.state == nullptr) {
+      FindingSink::unchecked(f, "the director's kernel state (lvsdiag on the director, or --state): it names the setting or rule");
+      FindingSink::unchecked(f, "nstat -az IpInAddrErrors TcpExtIPReversePathFilter on the director: which one grows tells forwarding from rp_filter");
+    }
+  }
+}
+
+}  // namespace
 
 constinit const Rule reply_not_masqueraded{
     .code = 103,
@@ -82,7 +114,7 @@ would have broken. Never without leg 1. A reply to another MAC, seen on a
 mirrored wire, is LVS101. With kernel state at hand the finding is listed as a
 consequence of 201, 203, 205 or 206; without it they are under `unchecked`.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

@@ -1,6 +1,61 @@
+#include "base/text.h"
+#include "facts/facts.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+void check(const Facts& facts, FindingSink& sink) {
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || !c.rip) continue;
+    const LegCount& reply = c.leg(Leg::reply);
+    const Clue* leak = nullptr;
+    for (const Clue& clue : s.clues) {
+      if (clue.leg != Leg::reply || (clue.kind != Clue::Kind::forwarded && clue.kind != Clue::Kind::moved)) continue;
+      // A late RST or FIN of a connection that IPVS has rightly forgotten harms nobody.
+      if ((clue.tcp_flags & (kRst | kFin)) != 0 || !sent_by_director(facts, clue.path)) continue;
+      leak = &clue;
+      break;
+    }
+    const bool only_outside = leak == nullptr && reply.packets != 0 && c.saw(Leg::request) && sent_by_director(facts, reply.path) && !reply.rst;
+    if ((leak == nullptr && !only_outside) || c.state == ConnectionState::closed) continue;
+    Subject subject;
+    subject.service = service_text(facts, c);
+    Finding& f = accuse_connection(facts, sink, reply_leaves_unmasqueraded, subject, s, Severity::error, facts.lossy ? Confidence::likely : Confidence::certain);
+    const std::string rip = to_string(c.rip->address), cip = to_string(c.client.address);
+    const FrameRef frame = leak != nullptr ? leak->frame : FrameRef{facts.path(reply.path).vantage, reply.first_frame, reply.first};
+    // The rewritten reply would be the better known sight, so this one is said in words and put first.
+    Evidence proof = facts.evidence(frame, to_string(*c.rip) + " > " + to_string(c.client) + " leaves the director with the RIP as source", Leg::reply);
+    if (f.count == 1) {
+      f.evidence.insert(f.evidence.begin(), std::move(proof));
+    } else {
+      FindingSink::prove(f, std::move(proof));
+    }
+    if (!f.cause.empty()) continue;
+    f.title = "Replies leave the director unmasqueraded, with the RIP as source";
+    const bool worked_before = c.saw(Leg::masq);
+    const std::string quiet = worked_before ? to_duration(frame.time - c.leg(Leg::masq).last) : std::string();
+    f.cause = worked_before
+                  ? "The connection worked, then was quiet for " + quiet + ", and the next reply of " + rip +
+                        " found no IPVS entry: the entry had expired (idle longer than the IPVS timeout) or the table was cleared. The kernel then just routes the packet on, and " + cip +
+                        " throws away what comes from " + rip + " instead of the VIP."
+                  : "IPVS forwarded the request but kept no entry that the reply of " + rip +
+                        " could match: one-packet scheduling (-o) with masquerading, an answer from another port or address than the request went to, or an entry that was removed. "
+                        "The kernel then just routes the packet on, and " + cip + " throws away what comes from " + rip + " instead of the VIP.";
+    if (worked_before) {
+      FindingSink::cure(f, cures::timeouts(7200, 120, 300));
+    } else if (c.service && *c.service < facts.services.size()) {
+      FindingSink::cure(f, cures::no_one_packet(facts.services[*c.service]));
+    }
+    if (facts.state == nullptr) FindingSink::unchecked(f, "the director's kernel state: IPVS timeouts (ipvsadm -L --timeout) and whether the service has the ops flag (ipvsadm -Ln)");
+  }
+}
+
+}  // namespace
 
 constinit const Rule reply_leaves_unmasqueraded{
     .code = 104,
@@ -70,7 +125,7 @@ destination, for a connection whose legs 1 or 2 were seen, or which state lists.
 Stray packets after FIN or RST are set aside: late retransmissions of a finished
 connection leak harmlessly.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

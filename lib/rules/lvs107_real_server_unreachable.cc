@@ -1,6 +1,111 @@
+#include <algorithm>
+#include <vector>
+
+#include "base/text.h"
+#include "facts/facts.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+/// A real server that the director asks for in vain: the address is not in use on that wire.
+struct Unreachable {
+  Address rip;
+  const Question* question = nullptr;
+};
+
+void check(const Facts& facts, FindingSink& sink) {
+  std::vector<Unreachable> unreachable;
+  for (const Question& q : facts.questions) {
+    if (!facts.rips.contains(q.target) || q.answered || q.unicast || q.count < 2) continue;
+    const bool asked_by_director = facts.is_director(q.asker) || facts.is_director(q.asker_mac) || facts.vips.contains(q.asker);
+    if (!asked_by_director) continue;
+    // A host that talks is there, whatever became of its ARP replies.
+    const bool talks = std::any_of(facts.suspects.begin(), facts.suspects.end(), [&](const Suspect& s) {
+      return s.connection.rip && s.connection.rip->address == q.target && s.connection.saw(Leg::reply) && s.connection.leg(Leg::reply).last >= q.first.time;
+    }) || std::any_of(facts.questions.begin(), facts.questions.end(), [&](const Question& other) { return other.asker == q.target && other.last.time >= q.first.time; });
+    if (talks) continue;
+    const auto known = std::find_if(unreachable.begin(), unreachable.end(), [&](const Unreachable& u) { return u.rip == q.target; });
+    if (known == unreachable.end()) {
+      unreachable.push_back({q.target, &q});
+    } else if (q.count > known->question->count) {
+      known->question = &q;
+    }
+  }
+  std::erase_if(unreachable, [](const Unreachable& u) { return u.question->count < 3; });
+
+  const auto host_unreachable = [&](const Connection& c) -> const IcmpSighting* {
+    for (const IcmpSighting& i : facts.icmp) {
+      if (!i.icmp.unreachable || i.record != c.record) continue;
+      const bool host = i.icmp.v6 ? i.icmp.code == 0 || i.icmp.code == 3 : i.icmp.code == 0 || i.icmp.code == 1;
+      if (host && (facts.vips.contains(i.source) || facts.is_director(i.source))) return &i;
+    }
+    return nullptr;
+  };
+  const auto begin = [&](const Unreachable& u) -> Finding& {
+    Subject subject;
+    subject.real_server = to_string(u.rip);
+    Finding& f = sink.accuse(real_server_unreachable, subject, Severity::error, facts.lossy ? Confidence::possible : Confidence::certain);
+    if (f.cause.empty()) {
+      --f.count;  // connections are counted below
+      f.title = "The real server " + to_string(u.rip) + " is not there";
+      FindingSink::prove(f, facts.evidence(u.question->first, "the director asks for " + to_string(u.rip) + " " + std::to_string(u.question->count) + " times and nobody answers"));
+      f.cause = "The director cannot find the MAC of " + to_string(u.rip) +
+                ": the host is down, on another wire or VLAN, or has another address. Requests scheduled to it wait about 3 s, then the client is told host unreachable, as from the VIP.";
+      f.cure.push_back(Cure{Where::director, "arping -c 3 -I INSIDE " + to_string(u.rip) + "   # INSIDE: the interface towards the real servers", std::nullopt});
+      for (const Service& service : facts.services) {
+        for (const Destination& d : service.destinations) {
+          if (d.rip == u.rip) FindingSink::cure(f, cures::weight(service, d, 0));
+        }
+      }
+    }
+    return f;
+  };
+  for (const Unreachable& u : unreachable) begin(u);
+
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record)) continue;
+    const IcmpSighting* told = host_unreachable(c);
+    const bool stuck = missing_demasq(facts, s).missing;
+    if (!stuck && told == nullptr) continue;
+    const Unreachable* who = nullptr;
+    for (const Unreachable& u : unreachable) {
+      const bool fits = c.rip ? c.rip->address == u.rip : c.service && *c.service < facts.services.size() &&
+                                                              std::any_of(facts.services[*c.service].destinations.begin(), facts.services[*c.service].destinations.end(),
+                                                                          [&](const Destination& d) { return d.rip == u.rip; });
+      // Without leg 2 the connection does not say whom it was for; the director was asking at the time.
+      const bool at_the_time = u.question->last.time >= c.first - kSecond && u.question->first.time <= c.last + 5 * kSecond;
+      if (fits && at_the_time) {
+        who = &u;
+        break;
+      }
+    }
+    if (who == nullptr && told == nullptr) continue;
+    Subject subject;
+    if (who != nullptr) {
+      subject.real_server = to_string(who->rip);
+    } else if (c.rip) {
+      subject.real_server = to_string(c.rip->address);
+    } else {
+      subject.service = service_text(facts, c);
+    }
+    Finding& f = accuse_connection(facts, sink, real_server_unreachable, subject, s, Severity::error, who != nullptr ? Confidence::certain : Confidence::likely);
+    if (told != nullptr) {
+      FindingSink::prove(f, facts.evidence(told->frame, "host unreachable to " + to_string(told->destination) + ", as from " + to_string(told->source)));
+    }
+    if (!f.cause.empty()) continue;
+    f.title = "A real server of " + service_text(facts, c) + " cannot be reached";
+    f.cause = "The director tells the client that the host is unreachable: it got no answer to ARP (or has no route) for the real server that it chose.";
+    f.cure.push_back(Cure{Where::director, "ip neigh show nud failed; ipvsadm -Ln   # which RIP is it?", std::nullopt});
+    FindingSink::unchecked(f, "a capture of the director's inside: it shows for which RIP ARP stays unanswered");
+  }
+}
+
+}  // namespace
 
 constinit const Rule real_server_unreachable{
     .code = 107,
@@ -72,7 +177,7 @@ the director, TTL 64. Refreshing an entry (unicast ARP that is answered) is
 none. Other real servers that answer make it certain; a capture without ARP
 packets (filtered) cannot show it.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

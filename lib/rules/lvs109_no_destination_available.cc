@@ -1,6 +1,87 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "facts/facts.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+/// What the kernel's state says of a service's destinations; empty where it does not explain a refusal.
+std::string reason(const Service& s) {
+  if (s.destinations.empty()) return "the service has no real server";
+  const bool all_zero = std::all_of(s.destinations.begin(), s.destinations.end(), [](const Destination& d) { return d.weight == 0; });
+  if (all_zero) return "every real server has weight 0";
+  const bool all_full = std::all_of(s.destinations.begin(), s.destinations.end(), [](const Destination& d) {
+    return d.weight == 0 || (d.upper_threshold.value_or(0) != 0 && d.active.value_or(0) + d.inactive.value_or(0) >= *d.upper_threshold);
+  });
+  return all_full ? "every real server is above its connection threshold" : std::string();
+}
+
+void cure_service(Finding& f, const Service& s) {
+  if (s.destinations.empty()) {
+    FindingSink::cure(f, cures::add_destination(s, Address::v4(0x0a010102), 0));
+    if (!f.cure.empty()) f.cure.back().command += "   # with the address of a real server";
+  }
+  for (const Destination& d : s.destinations) {
+    if (d.weight == 0) FindingSink::cure(f, cures::weight(s, d, 1));
+    if (d.upper_threshold.value_or(0) != 0) FindingSink::cure(f, cures::lift_thresholds(s, d));
+  }
+}
+
+void check(const Facts& facts, FindingSink& sink) {
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || c.saw(Leg::demasq) || !c.service || *c.service >= facts.services.size()) continue;
+    const IcmpSighting* told = nullptr;
+    for (const IcmpSighting& i : facts.icmp) {
+      const bool port = i.icmp.unreachable && (i.icmp.v6 ? i.icmp.code == 4 : i.icmp.code == 3);
+      if (port && i.record == c.record && c.vip && i.source == c.vip->address) {
+        told = &i;
+        break;
+      }
+    }
+    if (told == nullptr) continue;
+    // From outside alone a firewall on a real server looks the same, but for one hop of TTL.
+    const bool own = told->ttl == 64 || told->ttl == 128 || told->ttl == 255;
+    if (!facts.inside_captured && !own) continue;
+    const Service& service = facts.services[*c.service];
+    Subject subject;
+    subject.service = to_string(service);
+    Finding& f = accuse_connection(facts, sink, no_destination_available, subject, s, Severity::error, facts.inside_captured ? Confidence::certain : Confidence::likely);
+    FindingSink::prove(f, facts.evidence(told->frame, "port unreachable to " + to_string(told->destination) + " from the VIP itself, and nothing went to a real server"));
+    if (!f.cause.empty()) continue;
+    f.title = to_string(service) + " has no real server to send connections to";
+    const std::string why = facts.state != nullptr ? reason(service) : std::string();
+    f.cause = "IPVS has the service but no destination that may take a new connection, so the director refuses the client itself" +
+              (why.empty() ? std::string(": there is no real server, all weights are 0 (health checks took them out?), or all are above their threshold.") : ": " + why + ".");
+    cure_service(f, service);
+    f.cure.push_back(Cure{Where::director, "ipvsadm -Ln --thresholds; journalctl -u keepalived -n 50   # who took the real servers out, and why", std::nullopt});
+    if (why.empty()) FindingSink::unchecked(f, "the IPVS table of the director (ipvsadm -Ln): no destination, weight 0, or thresholds");
+  }
+  if (facts.state == nullptr || !facts.state->known.services) return;
+  for (const Service& service : facts.state->ipvs.services) {
+    const std::string why = reason(service);
+    if (why.empty()) continue;
+    Subject subject;
+    subject.service = to_string(service);
+    const bool refused = std::any_of(sink.findings().begin(), sink.findings().end(), [&](const Finding& f) { return f.code == no_destination_available.code && f.subject == subject; });
+    if (refused) continue;
+    Finding& f = sink.accuse(no_destination_available, subject, Severity::error, Confidence::certain);
+    f.title = to_string(service) + " has no real server to send connections to";
+    f.cause = "In the IPVS table " + why + ": the director refuses every new connection itself.";
+    Evidence e;
+    e.text = why;
+    e.source = facts.state->source;
+    FindingSink::prove(f, e);
+    cure_service(f, service);
+  }
+}
+
+}  // namespace
 
 constinit const Rule no_destination_available{
     .code = 109,
@@ -65,7 +146,7 @@ that can be chosen; both make it certain and say which of the three it is. From
 packets alone a UDP refusal is `possible` (no such service is as likely), a TCP
 refusal by ICMP is certain: a host without the service would have sent RST.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

@@ -1,6 +1,48 @@
+#include "base/text.h"
+#include "facts/facts.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+void check(const Facts& facts, FindingSink& sink) {
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::own_service || sink.is_claimed(c.record) || !c.vip) continue;
+    const LegCount& masq = c.leg(Leg::masq);
+    const bool reset = c.protocol == kTcp && c.saw_syn && c.leg(Leg::request).syn && masq.rst && !masq.syn && !masq.data;
+    const IcmpSighting* told = nullptr;
+    for (const IcmpSighting& i : facts.icmp) {
+      const bool port = i.icmp.unreachable && (i.icmp.v6 ? i.icmp.code == 4 : i.icmp.code == 3);
+      if (port && i.record == c.record && i.source == c.vip->address) told = &i;
+    }
+    if (!reset && told == nullptr) continue;
+    // With the whole server side outside our view somebody else's host may have answered.
+    if (!masq.packets && told == nullptr) continue;
+    Subject subject;
+    subject.service = std::string(c.protocol == kTcp ? "tcp:" : c.protocol == kUdp ? "udp:" : "sctp:") + to_string(*c.vip);
+    Finding& f = accuse_connection(facts, sink, no_such_service, subject, s, Severity::warning, Confidence::certain);
+    if (told != nullptr) FindingSink::prove(f, facts.evidence(told->frame, "the director answers port unreachable"));
+    if (!f.cause.empty()) continue;
+    f.title = "Clients call " + to_string(*c.vip) + ", which is no service";
+    f.cause = "IPVS has no service for this protocol, address and port, so the director's own " + std::string(c.protocol == kTcp ? "TCP answers RST" : "stack answers port unreachable") +
+              ". Either the client has the wrong port or the service is missing (or was flushed, or is keyed by a firewall mark that was not set).";
+    Service wanted;
+    wanted.protocol = c.protocol == kTcp ? ServiceProtocol::tcp : c.protocol == kUdp ? ServiceProtocol::udp : ServiceProtocol::sctp;
+    wanted.vip = c.vip->address;
+    wanted.port = c.vip->port;
+    wanted.v6 = !c.vip->address.is_v4();
+    FindingSink::cure(f, cures::add_service(wanted));
+    for (const Address& rip : facts.rips) {
+      if (rip.is_v4() == c.vip->address.is_v4()) FindingSink::cure(f, cures::add_destination(wanted, rip, 0));
+    }
+  }
+}
+
+}  // namespace
 
 constinit const Rule no_such_service{
     .code = 110,
@@ -66,7 +108,7 @@ Ports on which the director itself accepts connections (its own services) are no
 finding. With both sides captured it is certain; from the outside alone the TTL
 makes it `likely`.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

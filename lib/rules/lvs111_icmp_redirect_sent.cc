@@ -1,6 +1,114 @@
+#include <algorithm>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "base/text.h"
+#include "facts/facts.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+/// Connections of this real server that broke after it was told to go straight to the client.
+std::vector<const Suspect*> broken_after(const Facts& facts, const FindingSink& sink, const Address& rip, const std::set<Address>& clients, Timestamp since) {
+  std::vector<const Suspect*> broken;
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || !c.rip || c.rip->address != rip || !clients.contains(c.client.address) || sink.is_claimed(c.record)) continue;
+    if (c.last < since) continue;
+    const Missing missing = missing_reply(facts, s);
+    if (!missing) continue;
+    broken.push_back(&s);
+  }
+  return broken;
+}
+
+void check(const Facts& facts, FindingSink& sink) {
+  struct Told {
+    const IcmpSighting* first = nullptr;
+    std::uint64_t count = 0;
+    std::set<Address> clients, better;
+    Address sender;
+  };
+  std::map<Address, Told> told;  // by real server
+  for (const IcmpSighting& i : facts.icmp) {
+    if (!i.icmp.redirect) continue;
+    // IPv6 redirects go to the link's address of the host that sent the packet: that is the quoted source.
+    const Address rip = facts.rips.contains(i.destination) ? i.destination : i.icmp.quoted_source;
+    if (!facts.rips.contains(rip)) continue;
+    Told& t = told[rip];
+    if (t.first == nullptr || i.frame.time < t.first->frame.time) t.first = &i;
+    ++t.count;
+    t.sender = i.source;
+    if (i.icmp.quotes) t.clients.insert(i.icmp.quoted_destination);
+    t.better.insert(i.icmp.gateway);
+  }
+  for (const auto& [rip, t] : told) {
+    const std::vector<const Suspect*> broken = broken_after(facts, sink, rip, t.clients, t.first->frame.time);
+    const Question* asks = nullptr;
+    for (const Question* q : facts.questions_by(rip)) {
+      if (t.better.contains(q->target) && q->last.time >= t.first->frame.time) asks = q;
+    }
+    Subject subject;
+    subject.real_server = to_string(rip);
+    const std::string better = t.better.empty() ? std::string("the client") : to_string(*t.better.begin());
+    const bool by_director = facts.is_director(t.sender) || sent_by_director(facts, t.first->path);
+    Finding* f = nullptr;
+    for (const Suspect* s : broken) {
+      const Confidence confidence = std::min(missing_reply(facts, *s).confidence, asks != nullptr || broken.size() > 1 ? Confidence::certain : Confidence::likely);
+      f = &accuse_connection(facts, sink, icmp_redirect_sent, subject, *s, Severity::error, confidence);
+    }
+    if (f == nullptr) {
+      f = &sink.accuse(icmp_redirect_sent, subject, Severity::warning, Confidence::certain);
+      f->count = t.count;
+    }
+    Evidence proof = facts.evidence(t.first->frame, to_string(t.sender) + " tells " + to_string(rip) + " to send what is for " +
+                                                        (t.clients.empty() ? std::string("the client") : to_string(*t.clients.begin())) + " to " + better +
+                                                        (t.count > 1 ? " (" + std::to_string(t.count) + " redirects)" : std::string()));
+    f->evidence.insert(f->evidence.begin(), std::move(proof));
+    if (f->evidence.size() > FindingSink::kEvidence) f->evidence.pop_back();
+    if (asks != nullptr) {
+      if (f->evidence.size() >= FindingSink::kEvidence) f->evidence.pop_back();
+      FindingSink::prove(*f, facts.evidence(asks->first, to_string(rip) + " then asks for " + to_string(asks->target) + ": it takes the advice"));
+    }
+    f->subject.gateway = better;
+    f->subject.director = to_string(t.sender);
+    if (!broken.empty()) {
+      f->title = "A redirect took the replies of " + to_string(rip) + " away from the director";
+      f->cause = (by_director ? "The director" : "The router " + to_string(t.sender)) + " forwards the replies of " + to_string(rip) +
+                 " out of the interface they came in on, so it tells the real server to go straight to " + better +
+                 ". The real server believed it: from then on its replies bypass the director and the client throws them away. The exception lives 300 s (net.ipv4.route.gc_timeout) "
+                 "after the last redirect and does not show in `ip route`.";
+      Consequence c;
+      c.code = 101;
+      c.subject.real_server = to_string(rip);
+      c.count = broken.size();
+      f->consequences.push_back(std::move(c));
+    } else {
+      f->title = to_string(t.sender) + " sends ICMP redirects to " + to_string(rip);
+      f->cause = (by_director ? "The director" : "The router " + to_string(t.sender)) + " tells " + to_string(rip) + " to send its replies straight to " + better +
+                 ". No reply was seen to leave the path: the real server ignores redirects, its gateway is another address than the one the redirect comes from, or the capture is too short. "
+                 "A connection with a few exchanges may still break.";
+    }
+    if (by_director) {
+      std::vector<std::string> devices;
+      if (facts.state != nullptr) {
+        const std::string dev = on_link_dev(*facts.state, rip);
+        if (!dev.empty()) devices.push_back(dev);
+      }
+      FindingSink::cure(*f, cures::redirects_off(!rip.is_v4(), devices));
+    }
+    FindingSink::cure(*f, cures::refuse_redirects(!rip.is_v4(), "all"));
+    FindingSink::cure(*f, cures::flush_cache(!rip.is_v4()));
+    if (broken.empty()) FindingSink::unchecked(*f, "ip route show cache on " + to_string(rip) + ": a <redirected> entry shows that it was believed");
+  }
+}
+
+}  // namespace
 
 constinit const Rule icmp_redirect_sent{
     .code = 111,
@@ -78,7 +186,7 @@ replies keep coming or the capture ends too soon. A redirect whose source is not
 the gateway that the real server uses (VIP primary, DIP secondary address on one
 interface) is ignored by Linux and stays a warning.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules
