@@ -35,8 +35,8 @@ class Merge : public testing::Test {
 
 TEST_F(Merge, ByTimeAndStable) {
   for (const std::size_t batch : {1U, 2U, 3U, 64U}) {
-    auto all = merged(file("a", {1, 3, 5, 5, 9}), file("b", {1, 2, 5, 6}), file("c", {}), file("d", {0, 5, 10}));
-    EXPECT_EQ(order(*all, batch), "d0 a1 b1 b2 a3 a5 a5 b5 d5 b6 a9 d10 ") << batch;
+    auto all = merged(file("a", {1, 3, 5, 5, 9}), file("b", {1, 2, 4, 5, 6}), file("c", {}), file("d", {0, 5, 10}));
+    EXPECT_EQ(order(*all, batch), "d0 a1 b1 b2 a3 b4 a5 a5 b5 d5 b6 a9 d10 ") << batch;
     EXPECT_TRUE(all->finished());
   }
 }
