@@ -32,6 +32,6 @@ LVSNAT_EXPORT std::string to_clock(Timestamp);
 /// hours up to 48 h.
 LVSNAT_EXPORT std::string to_duration(std::int64_t nanoseconds);
 /// Decimal digits only, whole string, within [0, max]; nullopt-like: returns false.
-bool parse_number(std::string_view text, std::uint64_t max, std::uint64_t& out);
+LVSNAT_EXPORT bool parse_number(std::string_view text, std::uint64_t max, std::uint64_t& out);
 
 }  // namespace lvsnat

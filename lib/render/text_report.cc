@@ -1,0 +1,650 @@
+// A report as a colleague would tell it: the verdict, what is wrong for whom and how that is known, what to type, and only then
+// the tables.
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/paragraph.h"
+#include "base/text.h"
+#include "lvsnat/packet.h"
+#include "lvsnat/render.h"
+
+namespace lvsnat {
+namespace {
+
+// A report stays readable whatever the traffic: the rest is counted, and -v or JSON tells all.
+constexpr std::size_t kFullFindings = 20;
+constexpr std::size_t kTableRows = 60;
+constexpr std::size_t kProofs = 6;
+constexpr std::size_t kGaps = 5;
+
+constexpr std::string_view kIndent = "           ";  // where a finding's words begin
+constexpr std::string_view kPaste = "    ";          // where commands begin
+
+constexpr std::string_view kRed = "\x1b[1;31m", kYellow = "\x1b[1;33m", kGreen = "\x1b[1;32m", kBlue = "\x1b[1;34m",
+                           kBold = "\x1b[1m", kPlain = "\x1b[0m";
+
+std::string plural(std::uint64_t count, std::string_view one, std::string_view many = {}) {
+  return with_commas(count) + " " + (count == 1 ? std::string(one) : many.empty() ? std::string(one) + "s" : std::string(many));
+}
+
+/// Fits six columns: 999999, 1.23M, 45.6G.
+std::string short_count(std::uint64_t value) {
+  if (value < 1'000'000) return std::to_string(value);
+  static constexpr std::array<char, 5> kUnits{'M', 'G', 'T', 'P', 'E'};
+  double scaled = static_cast<double>(value) / 1e6;
+  std::size_t unit = 0;
+  while (scaled >= 999.5 && unit + 1 < kUnits.size()) {
+    scaled /= 1000;
+    ++unit;
+  }
+  std::array<char, 32> text{};
+  const int n = std::snprintf(text.data(), text.size(), "%.*f%c",
+                              scaled < 9.995   ? 2
+                              : scaled < 99.95 ? 1
+                                               : 0,
+                              scaled, kUnits[unit]);
+  return {text.data(), static_cast<std::size_t>(n)};
+}
+
+std::string without_stop(std::string_view title) {
+  std::string out = printable(title);
+  while (!out.empty() && out.back() == '.') out.pop_back();
+  return out;
+}
+
+std::string_view severity_word(Severity severity) {
+  switch (severity) {
+    case Severity::error:
+      return "ERROR";
+    case Severity::warning:
+      return "WARNING";
+    case Severity::info:
+      break;
+  }
+  return "NOTE";
+}
+
+std::string_view severity_color(Severity severity) {
+  switch (severity) {
+    case Severity::error:
+      return kRed;
+    case Severity::warning:
+      return kYellow;
+    case Severity::info:
+      break;
+  }
+  return kBlue;
+}
+
+std::string_view confidence_words(Confidence confidence) {
+  switch (confidence) {
+    case Confidence::certain:
+      return "certain";
+    case Confidence::likely:
+      return "likely: it explains everything that was seen, but is not proved";
+    case Confidence::possible:
+      break;
+  }
+  return "possible: from here it can be neither proved nor ruled out";
+}
+
+std::string where_words(Where where, const Subject& subject) {
+  switch (where) {
+    case Where::director:
+      return "on the director";
+    case Where::real_server:
+      return subject.real_server ? "on the real server " + printable(*subject.real_server) : "on the real server";
+    case Where::client:
+      return "on the client";
+    case Where::router:
+      break;
+  }
+  return "on the router";
+}
+
+std::string joined(const std::vector<std::string>& parts, std::string_view last_separator = " and ") {
+  std::string out;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i != 0) out += i + 1 == parts.size() ? last_separator : std::string_view(", ");
+    out += parts[i];
+  }
+  return out;
+}
+
+class TextReport {
+ public:
+  TextReport(const Report& report, const TextOptions& options)
+      : report_(report), options_(options), width_(static_cast<std::size_t>(std::max(options.width, 40))) {}
+
+  std::string str() {
+    verdict();
+    if (options_.quiet) {
+      for (const Finding& finding : report_.findings) one_line(finding);
+      return std::move(out_);
+    }
+    for (const std::string& note : report_.notes) paragraph("", "", note);
+    const std::size_t full = options_.verbose ? report_.findings.size() : std::min(report_.findings.size(), kFullFindings);
+    for (std::size_t i = 0; i < full; ++i) finding(report_.findings[i]);
+    if (full < report_.findings.size()) {
+      heading("And, in short (-v tells all of it)");
+      for (std::size_t i = full; i < report_.findings.size(); ++i) one_line(report_.findings[i]);
+    }
+    services();
+    latencies();
+    captured();
+    director();
+    host_names();
+    go_on();
+    return std::move(out_);
+  }
+
+ private:
+  void paragraph(std::string_view first, std::string_view rest, std::string_view text) {
+    append_paragraph(out_, first, rest, text, width_);
+  }
+  /// "  cause    words", continued under the words.
+  void labelled(std::string_view label, std::string_view text) {
+    paragraph(left("  " + std::string(label), kIndent.size() - 1) + " ", kIndent, text);
+  }
+  void heading(std::string_view text) {
+    out_ += '\n';
+    const std::size_t at = out_.size();
+    out_.append(text).append("\n");
+    paint(at, text.size(), kBold);
+  }
+  /// Colours what already stands in the output, so that colour never counts as width.
+  void paint(std::size_t at, std::size_t length, std::string_view color) {
+    if (!options_.color) return;
+    out_.insert(at + length, kPlain);
+    out_.insert(at, color);
+  }
+
+  // ---- verdict
+
+  [[nodiscard]] std::string where_to() const {
+    std::uint64_t used = 0, servers = 0;
+    const ServiceTally* only = nullptr;
+    for (const ServiceTally& service : report_.services) {
+      if (service.connections == 0) continue;
+      ++used;
+      only = &service;
+      for (const DestinationTally& d : service.destinations) servers += d.connections != 0 ? 1 : 0;
+    }
+    if (used == 0) return {};
+    std::string out = used == 1 ? " to " + to_string(only->service) : " to " + plural(used, "service");
+    if (servers != 0) out += " through " + plural(servers, "real server");
+    return out;
+  }
+
+  [[nodiscard]] bool has(int code) const {
+    return std::any_of(report_.findings.begin(), report_.findings.end(), [code](const Finding& f) { return f.code == code; });
+  }
+
+  [[nodiscard]] std::string ok_sentence() const {
+    const ConnectionTally& c = report_.connections;
+    if (c.total == 0) {
+      return report_.sources.empty() ? "Nothing wrong was found in the settings; no traffic was looked at."
+                                     : "Nothing wrong was found; no connection of any service was seen.";
+    }
+    std::vector<std::string> seen;
+    for (const Leg leg : kLegs) {
+      if (c.legs[index(leg)] != 0) seen.push_back(std::to_string(index(leg) + 1));
+    }
+    if (seen.size() < kLegs.size() || has(902)) {
+      return "Nothing wrong was seen in " + plural(c.total, "connection") + where_to() + ", but these captures show only " +
+             (seen.size() == 1 ? "leg " : "legs ") + joined(seen) + " of the four.";
+    }
+    if (c.healthy == 0) {
+      return "Nothing wrong was seen, but none of " + plural(c.total, "connection") + where_to() +
+             " could be followed to a verdict.";
+    }
+    std::string out = "This LVS-NAT is healthy: " + plural(c.healthy, "connection") + where_to() + ", all four legs seen.";
+    if (c.undecided != 0) out += " " + with_commas(c.undecided) + " more could not be judged: too little of them was captured.";
+    return out;
+  }
+
+  [[nodiscard]] std::string warning_sentence(std::uint64_t warnings, const Finding* first) const {
+    const ConnectionTally& c = report_.connections;
+    std::string out;
+    if (c.healthy != 0) {
+      out = "This LVS-NAT works (" + with_commas(c.healthy) + " of " + plural(c.total, "connection") + " complete), with " +
+            plural(warnings, "warning");
+    } else {
+      out = "No error, but " + plural(warnings, "warning");
+    }
+    if (first != nullptr) out += ": " + without_stop(first->title) + " (" + code_name(first->code) + ")";
+    return out + ".";
+  }
+
+  [[nodiscard]] std::string error_sentence(std::uint64_t errors, const Finding* first) const {
+    const ConnectionTally& c = report_.connections;
+    const bool doubtful = c.broken == 0 && std::all_of(report_.findings.begin(), report_.findings.end(), [](const Finding& f) {
+                            return f.severity != Severity::error || f.confidence == Confidence::possible;
+                          });
+    std::string out = doubtful ? "Possibly broken:" : "Broken:";
+    if (c.broken != 0) {
+      out += " " + with_commas(c.broken) + " of " + plural(c.total, "connection") + where_to() +
+             (c.broken == 1 ? " fails." : " fail.");
+    }
+    if (first != nullptr) out += " " + without_stop(first->title) + " (" + code_name(first->code) + ").";
+    if (errors > 1) out += " " + plural(errors - 1, "more error") + " below.";
+    return out;
+  }
+
+  void verdict() {
+    std::uint64_t errors = 0, warnings = 0;
+    const Finding *first_error = nullptr, *first_warning = nullptr;
+    for (const Finding& f : report_.findings) {
+      if (f.severity == Severity::error && errors++ == 0) first_error = &f;
+      if (f.severity == Severity::warning && warnings++ == 0) first_warning = &f;
+    }
+    std::string text;
+    std::string_view color = kGreen;
+    switch (report_.verdict) {
+      case Verdict::ok:
+        text = ok_sentence();
+        break;
+      case Verdict::warning:
+        text = warning_sentence(warnings, first_warning);
+        color = kYellow;
+        break;
+      case Verdict::error:
+        text = error_sentence(errors, first_error);
+        color = kRed;
+        break;
+      case Verdict::unknown:
+        text = "Nothing could be diagnosed";
+        if (!report_.findings.empty()) {
+          text += ": " + without_stop(report_.findings.front().title) + " (" + code_name(report_.findings.front().code) + ")";
+        }
+        text += ".";
+        color = kYellow;
+        break;
+    }
+    const std::size_t at = out_.size();
+    paragraph("", "", text);
+    paint(at, out_.size() - at - 1, color);
+  }
+
+  // ---- findings
+
+  void one_line(const Finding& f) {
+    const std::string_view word = severity_word(f.severity);
+    const std::size_t at = out_.size();
+    paragraph(left(word, 8) + left(code_name(f.code), 8), "                ", f.title);
+    paint(at, word.size(), severity_color(f.severity));
+  }
+
+  [[nodiscard]] static std::string for_whom(const Subject& subject) {
+    std::vector<std::string> parts;
+    const auto add = [&parts](std::string_view what, const std::optional<std::string>& value) {
+      if (value && !value->empty()) parts.push_back(std::string(what) + *value);
+    };
+    add("", subject.service);
+    add("real server ", subject.real_server);
+    add("client ", subject.client);
+    add("director ", subject.director);
+    add("interface ", subject.interface);
+    return joined(parts, ", ");
+  }
+
+  [[nodiscard]] static std::string extent(const Finding& f) {
+    std::string out;
+    if (f.legs) out = f.legs->str() + "  " + legs_in_words(*f.legs);
+    if (f.count == 0) return out;
+    // 1xx come from packets and count connections, 2xx and 3xx from settings; 9xx count neither.
+    const int family = f.code / 100;
+    if (family == 1) {
+      out += (out.empty() ? "" : " (") + plural(f.count, "connection") + (f.legs ? ")" : "");
+    } else if (family != 9 && f.count > 1) {
+      out += (out.empty() ? "" : " (") + plural(f.count, "time") + (f.legs ? ")" : "");
+    }
+    return out;
+  }
+
+  [[nodiscard]] static std::string place(const Evidence& evidence) {
+    std::vector<std::string> parts;
+    if (evidence.source) {
+      parts.push_back(*evidence.source +
+                      (evidence.frame.value_or(0) != 0 ? "#" + std::to_string(*evidence.frame) : std::string()));
+    } else if (evidence.frame.value_or(0) != 0) {
+      parts.push_back("frame " + std::to_string(*evidence.frame));
+    }
+    if (evidence.time) parts.push_back(to_clock(*evidence.time));
+    if (evidence.leg) parts.push_back("leg " + std::to_string(index(*evidence.leg) + 1));
+    return parts.empty() ? std::string() : " (" + joined(parts, ", ") + ")";
+  }
+
+  void proof(const Finding& f) {
+    const std::size_t shown = options_.verbose ? f.evidence.size() : std::min(f.evidence.size(), kProofs);
+    for (std::size_t i = 0; i < shown; ++i) {
+      const Evidence& e = f.evidence[i];
+      paragraph(i == 0 ? "  proof    - " : "           - ", "             ", e.text + place(e));
+      if (options_.verbose && options_.describe && e.source && e.frame.value_or(0) != 0) {
+        const std::string frame = options_.describe(*e.source, *e.frame);
+        if (!frame.empty()) paragraph("             > ", "               ", frame);
+      }
+    }
+    if (shown < f.evidence.size()) {
+      paragraph(kIndent, kIndent, "- " + plural(f.evidence.size() - shown, "more proof") + " with -v");
+    }
+  }
+
+  void cure(const Finding& f) {
+    std::string_view label = "cure";
+    std::optional<Where> at;
+    for (const Cure& c : f.cure) {
+      if (at != c.where) {
+        labelled(label, where_words(c.where, f.subject) + ":");
+        label = "";
+      }
+      at = c.where;
+      append_verbatim(out_, kPaste, c.command);
+    }
+    // What to type now stands together, what has to be written down comes after it.
+    at.reset();
+    for (const Cure& c : f.cure) {
+      if (!c.persistent) continue;
+      if (at != c.where) labelled(at ? "" : "keep it", where_words(c.where, f.subject) + ", to survive a reboot:");
+      at = c.where;
+      append_verbatim(out_, kPaste, *c.persistent);
+    }
+  }
+
+  void finding(const Finding& f) {
+    out_ += '\n';
+    const std::size_t at = out_.size();
+    const std::string head = std::string(severity_word(f.severity)) + " " + code_name(f.code);
+    paragraph(head + "  ", "  ", f.title);
+    paint(at, head.size(), severity_color(f.severity));
+    const std::string whom = for_whom(f.subject);
+    if (!whom.empty()) labelled("for", whom);
+    if (f.subject.gateway) labelled("instead", "packets go to " + *f.subject.gateway);
+    const std::string seen = extent(f);
+    if (!seen.empty()) labelled("seen", seen);
+    if (f.code / 100 != 9) labelled("sure", confidence_words(f.confidence));
+    proof(f);
+    if (!f.cause.empty()) labelled("cause", f.cause);
+    cure(f);
+    if (!f.unchecked.empty()) {
+      out_ += "  What would settle it:\n";
+      for (const std::string& question : f.unchecked) paragraph("           - ", "             ", question);
+    }
+    if (!f.consequences.empty()) labelled("so also", consequences(f));
+    labelled("more", "lvsdiag explain " + code_name(f.code));
+  }
+
+  [[nodiscard]] static std::string consequences(const Finding& f) {
+    std::vector<std::string> parts;
+    for (const Consequence& c : f.consequences) {
+      std::string part = code_name(c.code);
+      if (c.subject.real_server) {
+        part += " for " + *c.subject.real_server;
+      } else if (c.subject.client) {
+        part += " for " + *c.subject.client;
+      }
+      if (c.count > 1) part += " (" + with_commas(c.count) + ")";
+      parts.push_back(std::move(part));
+    }
+    return joined(parts) + (parts.size() == 1 ? ", which follows from this and needs no cure of its own"
+                                              : ", which follow from this and need no cure of their own");
+  }
+
+  // ---- tables
+
+  /// One row: a name, then right-aligned cells. A name that does not fit stands on a line of its own.
+  void row(std::string_view text, std::size_t name_width, const std::vector<std::string>& cells, std::size_t cell_width) {
+    const std::string clean = printable(text);
+    if (columns(clean) > name_width) {
+      out_.append(clean).append("\n").append(name_width, ' ');
+    } else {
+      out_ += left(clean, name_width);
+    }
+    for (const std::string& cell : cells) {
+      out_ += ' ';
+      out_ += right(cell, cell_width);
+    }
+    out_ += '\n';
+  }
+
+  template <typename Tally>
+  [[nodiscard]] static std::vector<std::string> counts(const Tally& tally) {
+    std::vector<std::string> cells;
+    for (const std::uint64_t n : {tally.connections, tally.healthy, tally.broken, tally.undecided})
+      cells.push_back(short_count(n));
+    for (const std::uint64_t n : tally.legs) cells.push_back(short_count(n));
+    return cells;
+  }
+
+  [[nodiscard]] static std::string destination_name(const ServiceTally& service, const DestinationTally& tally) {
+    const Destination& d = tally.destination;
+    std::string text = to_string(Endpoint{d.rip, d.port != 0 ? d.port : service.service.port});
+    if (d.method != Method::masq && d.method != Method::unknown) text += " " + std::string(name(d.method));
+    if (d.weight == 0) text += " draining";
+    return text;
+  }
+
+  void services() {
+    if (report_.services.empty()) return;
+    heading("Services and real servers");
+    const std::size_t name_width = std::max<std::size_t>(width_, 80) - 8 * 7;
+    row("", name_width, {"conns", "ok", "broken", "open", "leg 1", "leg 2", "leg 3", "leg 4"}, 6);
+    std::size_t rows = 0, unused = 0, left_out = 0;
+    for (const ServiceTally& service : report_.services) {
+      if (!options_.verbose && service.connections == 0 && report_.connections.total != 0) {
+        ++unused;
+        continue;
+      }
+      if (!options_.verbose && rows + 1 + service.destinations.size() > kTableRows && rows != 0) {
+        ++left_out;
+        continue;
+      }
+      std::string title = to_string(service.service);
+      row(title, name_width, counts(service), 6);
+      ++rows;
+      for (const DestinationTally& d : service.destinations) {
+        if (!options_.verbose && rows >= kTableRows) break;
+        row("  " + destination_name(service, d), name_width, counts(d), 6);
+        ++rows;
+      }
+      if (service.without_destination != 0) {
+        row("  no real server seen", name_width, {short_count(service.without_destination)}, 6);
+      }
+    }
+    if (unused != 0) paragraph("", "", plural(unused, "service") + " without any connection not listed (-v lists all).");
+    if (left_out != 0) paragraph("", "", plural(left_out, "more service") + " not listed (-v lists all).");
+    if (std::find(report_.origin.begin(), report_.origin.end(), Origin::inferred) != report_.origin.end()) {
+      paragraph("", "", "Services were inferred from the packets; nobody declared them.");
+    }
+    if (report_.connections.undecided != 0) {
+      paragraph("", "", "open: not judged, because too little was captured or it had not ended.");
+    }
+  }
+
+  void latency_row(std::string_view text, std::size_t name_width, const std::optional<Latency>& latency) {
+    if (!latency) return;
+    row(text, name_width,
+        {short_count(latency->count), to_duration(latency->p50), to_duration(latency->p90), to_duration(latency->p99),
+         to_duration(latency->max)},
+        8);
+  }
+
+  void latencies() {
+    const ConnectionTally& c = report_.connections;
+    if (!c.director_request && !c.director_reply && !c.real_server && !c.client) return;
+    heading("Where the time goes");
+    const std::size_t name_width = std::max<std::size_t>(width_, 80) - 5 * 9;
+    row("", name_width, {"count", "median", "90 %", "99 %", "longest"}, 8);
+    latency_row("director, request (1 to 2)", name_width, c.director_request);
+    latency_row("director, reply (3 to 4)", name_width, c.director_reply);
+    latency_row("real servers (2 to 3)", name_width, c.real_server);
+    std::size_t rows = 0;
+    for (const ServiceTally& service : report_.services) {
+      for (const DestinationTally& d : service.destinations) {
+        if (!options_.verbose && rows >= kTableRows) break;
+        const std::string text = "  " + destination_name(service, d);
+        if (d.real_server) latency_row(text, name_width, d.real_server);
+        if (d.response) latency_row(d.real_server ? "    first data" : text + " first data", name_width, d.response);
+        rows += (d.real_server ? 1U : 0U) + (d.response ? 1U : 0U);
+      }
+    }
+    latency_row("clients (4 to 1)", name_width, c.client);
+  }
+
+  // ---- capture
+
+  [[nodiscard]] static std::string source_words(const SourceStatistics& s) {
+    if (s.refused) return "not read: " + s.problem.value_or("it is no capture that can be read");
+    std::string out = plural(s.packets, "packet");
+    if (s.first && s.last) {
+      const std::string begin = to_rfc3339(*s.first);
+      out += " in " + to_duration(*s.last - *s.first) + " from " + begin.substr(0, 10) + " " + begin.substr(11, 8) + " UTC";
+    }
+    if (s.dropped) out += s.dropped == 0 ? ", none dropped" : ", " + with_commas(*s.dropped) + " DROPPED before they were seen";
+    if (s.malformed != 0) out += ", " + with_commas(s.malformed) + " malformed";
+    if (s.truncated) out += ", ends inside a packet";
+    if (s.problem) out += "; " + *s.problem;
+    return out;
+  }
+
+  void captured() {
+    if (report_.sources.empty()) return;
+    heading("What was captured");
+    for (const SourceStatistics& s : report_.sources) {
+      const std::string interface = s.interface && *s.interface != s.name ? " (" + *s.interface + ")" : std::string();
+      paragraph("  ", "    ", s.name + interface + ": " + source_words(s));
+      for (std::size_t i = 0; i < std::min(s.gaps.size(), kGaps); ++i) {
+        paragraph("    ", "      ",
+                  "blind from " + to_clock(s.gaps[i].from) + " to " + to_clock(s.gaps[i].to) + ": " + s.gaps[i].why);
+      }
+      if (s.gaps.size() > kGaps) paragraph("    ", "      ", plural(s.gaps.size() - kGaps, "more gap"));
+    }
+    not_understood();
+    set_aside();
+  }
+
+  void not_understood() {
+    static constexpr std::array<std::string_view, Packet::kKinds> kKindWords{"TCP, UDP or SCTP",
+                                                                             "ICMP",
+                                                                             "ARP",
+                                                                             "neighbour discovery",
+                                                                             "tunnelled",
+                                                                             "later fragments",
+                                                                             "other IP",
+                                                                             "not IP",
+                                                                             "cut too short by the snaplen",
+                                                                             "malformed",
+                                                                             "of an unknown link type or encapsulation"};
+    const auto& n = report_.packets.by_kind;
+    std::vector<std::string> parts;
+    const std::size_t first = options_.verbose ? 0 : static_cast<std::size_t>(Packet::Kind::truncated);
+    for (std::size_t kind = first; kind < n.size(); ++kind) {
+      if (n[kind] != 0) parts.push_back(with_commas(n[kind]) + " " + std::string(kKindWords[kind]));
+    }
+    if (!parts.empty()) paragraph("  ", "    ", (options_.verbose ? "Packets: " : "Not understood: ") + joined(parts) + ".");
+    if (report_.packets.duplicates != 0) {
+      paragraph("  ", "    ", plural(report_.packets.duplicates, "copy", "copies") + " of packets seen before, counted once.");
+    }
+  }
+
+  void set_aside() {
+    const ConnectionTally& c = report_.connections;
+    std::vector<std::string> parts;
+    if (c.health_checks != 0) parts.push_back(plural(c.health_checks, "health check"));
+    if (c.direct != 0) parts.push_back(with_commas(c.direct) + " straight to a real server");
+    if (c.own_service != 0) parts.push_back(with_commas(c.own_service) + " to the director itself");
+    if (c.unrelated != 0) parts.push_back(with_commas(c.unrelated) + " that pass no service");
+    if (!parts.empty()) paragraph("  ", "    ", "Other connections: " + joined(parts) + ".");
+    const std::uint64_t evicted = c.evicted_half_open + c.evicted_closed + c.evicted_other;
+    if (evicted != 0 || c.untracked_packets != 0) {
+      paragraph("  ", "    ",
+                "The table of connections was full: " + plural(evicted, "connection") + " given up (" +
+                    with_commas(c.evicted_half_open) + " half open, " + with_commas(c.evicted_closed) + " closed, " +
+                    with_commas(c.evicted_other) + " others), " + plural(c.untracked_packets, "packet") +
+                    " not followed. A higher --max-connections keeps them.");
+    }
+  }
+
+  void director() {
+    if (!options_.verbose) return;
+    const Report::Director& d = report_.director;
+    const auto line = [this](std::string_view what, const auto& values) {
+      std::vector<std::string> texts;
+      for (const auto& value : values) texts.push_back(to_string(value));
+      if (!texts.empty()) paragraph("  ", "    ", std::string(what) + ": " + joined(texts, ", "));
+    };
+    if (d.addresses.empty() && d.outside_macs.empty() && d.inside_macs.empty() && d.gateways.empty() && report_.origin.empty())
+      return;
+    heading("The director");
+    line("addresses", d.addresses);
+    line("outside MACs", d.outside_macs);
+    line("inside MACs", d.inside_macs);
+    line("gateway of the real servers", d.gateways);
+    std::vector<std::string> origins;
+    for (const Origin o : report_.origin) origins.emplace_back(name(o));
+    if (!origins.empty()) paragraph("  ", "    ", "services known from: " + joined(origins, ", "));
+  }
+
+  void host_names() {
+    if (options_.names.empty()) return;
+    heading("Names");
+    for (const auto& [address, host_name] : options_.names) paragraph("  ", "    ", address + "  " + host_name);
+  }
+
+  void go_on() {
+    if (report_.findings.empty() || report_.connections.total == 0 || report_.tool != "lvsdiag") return;
+    const bool cites = std::any_of(report_.findings.begin(), report_.findings.end(), [](const Finding& f) {
+      return std::any_of(f.evidence.begin(), f.evidence.end(), [](const Evidence& e) { return e.frame.value_or(0) != 0; });
+    });
+    out_ += '\n';
+    paragraph("", "",
+              std::string("To go on: --connections FILE writes a line for every connection") +
+                  (cites ? ", --evidence FILE.pcapng the packets cited above." : "."));
+  }
+
+  const Report& report_;
+  const TextOptions& options_;
+  std::size_t width_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string legs_in_words(const LegString& legs) {
+  static constexpr std::array<std::array<std::string_view, 2>, 9> kKnown{{
+      {"1234", "all four legs seen"},
+      {"12--", "forwarded to the real server; no reply came back to the director"},
+      {"123-", "the reply came back to the director and never left it"},
+      {"123!", "the reply left the director with a wrong source address"},
+      {"1---", "the request reached the director; nothing left it"},
+      {"1??4", "only the clients' side was captured"},
+      {"?23?", "only the real servers' side was captured"},
+      {"?2-?", "forwarded to the real server; no reply on the real servers' side"},
+      {"1?\?-", "nothing came back to the client; the real servers' side was not captured"},
+  }};
+  for (const auto& [text, meaning] : kKnown) {
+    if (legs.str() == text) return std::string(meaning);
+  }
+  static constexpr std::array<std::string_view, 4> kNames{"request", "forwarded request", "reply", "masqueraded reply"};
+  std::vector<std::string> seen, missing, hidden, wrong;
+  for (const Leg leg : kLegs) {
+    const char c = legs[leg];
+    (c == '-' ? missing : c == '?' ? hidden : c == '!' ? wrong : seen).emplace_back(kNames[index(leg)]);
+  }
+  std::vector<std::string> parts;
+  if (!seen.empty()) parts.push_back(joined(seen) + " seen");
+  if (!missing.empty()) parts.push_back(joined(missing) + " missing");
+  if (!wrong.empty()) parts.push_back(joined(wrong) + " wrong");
+  if (!hidden.empty()) parts.push_back(joined(hidden) + " not visible here");
+  return joined(parts, "; ");
+}
+
+std::string render_text(const Report& report, const TextOptions& options) { return TextReport(report, options).str(); }
+
+}  // namespace lvsnat
