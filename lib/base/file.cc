@@ -15,10 +15,13 @@ namespace {
 ErrorCode code_of(int error) {
   switch (error) {
     case ENOENT:
-    case ENOTDIR: return ErrorCode::not_found;
+    case ENOTDIR:
+      return ErrorCode::not_found;
     case EACCES:
-    case EPERM: return ErrorCode::no_permission;
-    default: return ErrorCode::io;
+    case EPERM:
+      return ErrorCode::no_permission;
+    default:
+      return ErrorCode::io;
   }
 }
 

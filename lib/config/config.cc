@@ -16,9 +16,24 @@ enum class Format { ipvsadm, keepalived, lvs_conf, unknown };
 
 /// The first lines that are no comment decide: LVS-HOWTO keys, ipvsadm commands, or keepalived's blocks.
 Format format_of(std::string_view text) {
-  constexpr std::string_view kKeepalived[] = {"global_defs", "vrrp_instance", "vrrp_script", "vrrp_sync_group", "virtual_server", "virtual_server_group",
-                                              "include",     "static_ipaddress", "static_routes", "static_rules", "SSL", "net_namespace",
-                                              "instance",    "bfd_instance",  "vrrp_track_process", "track_file", "process_names", "static_track_group"};
+  constexpr std::string_view kKeepalived[] = {"global_defs",
+                                              "vrrp_instance",
+                                              "vrrp_script",
+                                              "vrrp_sync_group",
+                                              "virtual_server",
+                                              "virtual_server_group",
+                                              "include",
+                                              "static_ipaddress",
+                                              "static_routes",
+                                              "static_rules",
+                                              "SSL",
+                                              "net_namespace",
+                                              "instance",
+                                              "bfd_instance",
+                                              "vrrp_track_process",
+                                              "track_file",
+                                              "process_names",
+                                              "static_track_group"};
   std::size_t looked = 0;
   for (const std::string_view raw : lines_of(text)) {
     const std::string_view line = trim(raw);
@@ -29,7 +44,8 @@ Format format_of(std::string_view text) {
     if (first.starts_with('-') || first == "ipvsadm" || first.ends_with("/ipvsadm")) return Format::ipvsadm;
     if (first.starts_with('$') || first.starts_with('@')) return Format::keepalived;
     for (const std::string_view word : kKeepalived) {
-      if (first == word || (first.starts_with(word) && first.size() > word.size() && first[word.size()] == '{')) return Format::keepalived;
+      if (first == word || (first.starts_with(word) && first.size() > word.size() && first[word.size()] == '{'))
+        return Format::keepalived;
     }
     for (const std::string_view key : {"LVS_TYPE=", "VIP=", "DIRECTOR_", "SERVICE=", "SERVER_"}) {
       if (line.starts_with(key)) return Format::lvs_conf;
@@ -42,7 +58,8 @@ Format format_of(std::string_view text) {
 
 Result<Declaration> parse_ipvsadm_save(std::string_view text, std::string_view name, const ConfigOptions& options) {
   Names names(options);
-  auto rules = parse_ipvsadm_rules(text, printable(name), names.lookup(), RuleLimits{options.max_services, options.max_destinations});
+  auto rules =
+      parse_ipvsadm_rules(text, printable(name), names.lookup(), RuleLimits{options.max_services, options.max_destinations});
   if (!rules) return rules.error();
   Declaration out;
   out.origin = Origin::ipvsadm_save;
@@ -57,20 +74,27 @@ Result<Declaration> read_config(const std::filesystem::path& path, const ConfigO
   auto text = read_file(path, options.max_bytes);
   if (!text) return text.error();
   switch (format_of(*text)) {
-    case Format::ipvsadm: return parse_ipvsadm_save(*text, path.native(), options);
-    case Format::lvs_conf: return parse_lvs_conf(*text, path.native(), options);
-    case Format::keepalived: return parse_keepalived(*text, path.native(), path.parent_path(), options);
-    case Format::unknown: break;
+    case Format::ipvsadm:
+      return parse_ipvsadm_save(*text, path.native(), options);
+    case Format::lvs_conf:
+      return parse_lvs_conf(*text, path.native(), options);
+    case Format::keepalived:
+      return parse_keepalived(*text, path.native(), path.parent_path(), options);
+    case Format::unknown:
+      break;
   }
   if (trim(*text).empty()) {
-    return Error{ErrorCode::malformed, printable(path.native()) + ": is empty (an empty ipvsadm-save means that no service was configured)"};
+    return Error{ErrorCode::malformed,
+                 printable(path.native()) + ": is empty (an empty ipvsadm-save means that no service was configured)"};
   }
-  return Error{ErrorCode::malformed, printable(path.native()) + ": is neither ipvsadm-save output, nor a keepalived.conf, nor the HOWTO's lvs_nat.conf"};
+  return Error{ErrorCode::malformed, printable(path.native()) +
+                                         ": is neither ipvsadm-save output, nor a keepalived.conf, nor the HOWTO's lvs_nat.conf"};
 }
 
 Result<Service> parse_service_option(std::string_view text) {
   const auto fail = [text](const std::string& what) {
-    return Error{ErrorCode::usage, "--service '" + printable(text, 200) + "': " + what + " (wanted: tcp:VIP:PORT=RIP:PORT,RIP:PORT)"};
+    return Error{ErrorCode::usage,
+                 "--service '" + printable(text, 200) + "': " + what + " (wanted: tcp:VIP:PORT=RIP:PORT,RIP:PORT)"};
   };
   Service service;
   const auto colon = text.find(':');
@@ -99,7 +123,11 @@ Result<Service> parse_service_option(std::string_view text) {
       return fail("'" + printable(protocol, 80) + "' is none of tcp, udp, sctp, fwmark");
     }
     const auto vip = parse_endpoint(head);
-    if (!vip) return fail("'" + printable(head, 80) + "' is no VIP:PORT" + (head.find('[') == std::string_view::npos && std::count(head.begin(), head.end(), ':') > 1 ? " (IPv6 stands in brackets)" : ""));
+    if (!vip)
+      return fail("'" + printable(head, 80) + "' is no VIP:PORT" +
+                  (head.find('[') == std::string_view::npos && std::count(head.begin(), head.end(), ':') > 1
+                       ? " (IPv6 stands in brackets)"
+                       : ""));
     service.vip = vip->address;
     service.port = vip->port;
     service.v6 = !vip->address.is_v4();
@@ -114,12 +142,14 @@ Result<Service> parse_service_option(std::string_view text) {
     destination.rip = rip->address;
     destination.port = rip->port != 0 ? rip->port : service.port;
     if (service.destinations.empty() && service.protocol == ServiceProtocol::fwmark) service.v6 = !rip->address.is_v4();
-    const bool twice = std::any_of(service.destinations.begin(), service.destinations.end(), [&destination](const Destination& d) {
-      return d.rip == destination.rip && d.port == destination.port;
-    });
+    const bool twice =
+        std::any_of(service.destinations.begin(), service.destinations.end(),
+                    [&destination](const Destination& d) { return d.rip == destination.rip && d.port == destination.port; });
     if (twice) return fail("'" + printable(word, 80) + "' stands twice");
-    if (rip->address.is_v4() == service.v6) return fail("'" + printable(word, 80) + "' is of another address family than the service");
-    if (service.destinations.size() >= kMaxDestinations) return fail("more than " + with_commas(kMaxDestinations) + " real servers");
+    if (rip->address.is_v4() == service.v6)
+      return fail("'" + printable(word, 80) + "' is of another address family than the service");
+    if (service.destinations.size() >= kMaxDestinations)
+      return fail("more than " + with_commas(kMaxDestinations) + " real servers");
     service.destinations.push_back(destination);
   }
   return service;

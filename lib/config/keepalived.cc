@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxExpanded = 65'536;  // bytes of one line after $definitions
 constexpr std::size_t kMaxDefinitions = 10'000;
-constexpr unsigned kMaxBlocks = 64;           // nested braces
+constexpr unsigned kMaxBlocks = 64;  // nested braces
 constexpr std::size_t kMaxNotes = 100;
 
 struct Word {
@@ -87,7 +87,8 @@ class KeepalivedReader {
     std::error_code error;
     root_ = fs::weakly_canonical(directory.empty() ? fs::path(".") : directory, error);
     bytes_ = text.size();
-    if (bytes_ > options_.max_bytes) return Error{ErrorCode::limit, out_.source + ": more than " + with_commas(options_.max_bytes) + " bytes"};
+    if (bytes_ > options_.max_bytes)
+      return Error{ErrorCode::limit, out_.source + ": more than " + with_commas(options_.max_bytes) + " bytes"};
     if (const Status all = read_text(text, printable(name), directory); !all) return all.error();
     flush_pending();
     if (pending_error_) return *pending_error_;
@@ -173,7 +174,8 @@ class KeepalivedReader {
     if (line.starts_with('$')) {
       const auto equals = line.find('=');
       if (equals != std::string_view::npos && equals > 1) {
-        if (definitions_.size() >= kMaxDefinitions) return error_at(at_, 1, "more than " + with_commas(kMaxDefinitions) + " definitions", ErrorCode::limit);
+        if (definitions_.size() >= kMaxDefinitions)
+          return error_at(at_, 1, "more than " + with_commas(kMaxDefinitions) + " definitions", ErrorCode::limit);
         definitions_[std::string(trim(line.substr(1, equals - 1)))] = std::string(trim(line.substr(equals + 1)));
       }
       return ok();
@@ -190,7 +192,8 @@ class KeepalivedReader {
       while (end < words.size() && !is_brace(words[end])) ++end;
       const bool opens = end < words.size() && words[end].text == "{";
       const bool closes = end < words.size() && words[end].text == "}";
-      const std::vector<Word> statement(words.begin() + static_cast<std::ptrdiff_t>(i), words.begin() + static_cast<std::ptrdiff_t>(end));
+      const std::vector<Word> statement(words.begin() + static_cast<std::ptrdiff_t>(i),
+                                        words.begin() + static_cast<std::ptrdiff_t>(end));
       if (opens) {
         // The brace may stand on the line after its head.
         if (!statement.empty()) flush_pending();
@@ -223,7 +226,8 @@ class KeepalivedReader {
 
   static bool is_brace(const Word& w) { return !w.quoted && (w.text == "{" || w.text == "}"); }
   static bool is_include(std::string_view word) {
-    return word == "include" || word == "includer" || word == "includem" || word == "includew" || word == "includeb" || word == "includea";
+    return word == "include" || word == "includer" || word == "includem" || word == "includew" || word == "includeb" ||
+           word == "includea";
   }
   /// Statements whose brace may come on the next line.
   static bool may_open(const std::vector<Word>& statement) {
@@ -252,13 +256,16 @@ class KeepalivedReader {
         out += found->second;
         i = end + (braces && end < line.size() && line[end] == '}' ? 1 : 0);
       }
-      if (out.size() > kMaxExpanded) return error_at(at_, 1, "definitions make this line longer than " + with_commas(kMaxExpanded) + " bytes", ErrorCode::limit);
+      if (out.size() > kMaxExpanded)
+        return error_at(at_, 1, "definitions make this line longer than " + with_commas(kMaxExpanded) + " bytes",
+                        ErrorCode::limit);
     }
     return ok();
   }
   static bool is_definition(std::string_view line) {
     const auto name = trim(line.substr(1, line.find('=') - 1));
-    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
+    return !name.empty() && std::all_of(name.begin(), name.end(),
+                                        [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
   }
 
   /// Only below the main file's directory: a config from elsewhere must not make this program read (and quote) other files.
@@ -280,14 +287,17 @@ class KeepalivedReader {
       const auto [root_end, unused] = std::mismatch(root_.begin(), root_.end(), real.begin(), real.end());
       (void)unused;
       if (error || root_end != root_.end()) {
-        note("'" + printable(path.native(), 200) + "' is outside the main file's directory and was not read; services in it are not known.");
+        note("'" + printable(path.native(), 200) +
+             "' is outside the main file's directory and was not read; services in it are not known.");
         continue;
       }
-      if (++files_ >= options_.max_files) return error_at(at_, word.column, "more than " + std::to_string(options_.max_files) + " files", ErrorCode::limit);
+      if (++files_ >= options_.max_files)
+        return error_at(at_, word.column, "more than " + std::to_string(options_.max_files) + " files", ErrorCode::limit);
       auto text = read_file(path, options_.max_bytes - bytes_);
       if (!text) {
         if (is_pattern && text.error().code == ErrorCode::not_found) continue;
-        return Error{text.error().code, at_.file + ":" + std::to_string(at_.line) + ":" + std::to_string(word.column) + ": " + text.error().message};
+        return Error{text.error().code,
+                     at_.file + ":" + std::to_string(at_.line) + ":" + std::to_string(word.column) + ": " + text.error().message};
       }
       bytes_ += text->size();
       auto source = std::make_unique<Source>();
@@ -313,11 +323,11 @@ class KeepalivedReader {
   struct Server {
     Position at;
     std::size_t column = 1;
-    std::string group;                  // of "virtual_server group NAME"
+    std::string group;  // of "virtual_server group NAME"
     std::optional<Endpoint> vip;
     std::optional<std::uint32_t> fwmark;
     ServiceProtocol protocol = ServiceProtocol::tcp;
-    Method method = Method::masq;       // keepalived's default is NAT
+    Method method = Method::masq;  // keepalived's default is NAT
     Service settings;
     std::vector<Real> reals;
   };
@@ -327,7 +337,8 @@ class KeepalivedReader {
   };
 
   Status open(const std::vector<Word>& head) {
-    if (depth_ >= kMaxBlocks) return error_at(at_, 1, "blocks nested deeper than " + std::to_string(kMaxBlocks), ErrorCode::limit);
+    if (depth_ >= kMaxBlocks)
+      return error_at(at_, 1, "blocks nested deeper than " + std::to_string(kMaxBlocks), ErrorCode::limit);
     Block block = Block::other;
     const std::string what = head.empty() ? "" : head[0].text;
     if (depth_ == 0 && what == "virtual_server") {
@@ -367,15 +378,18 @@ class KeepalivedReader {
     if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
     if (const auto plain = parse_address(text)) return *plain;
     if (const auto named = names_.host(text)) return *named;
-    return error_at(at_, word.column, "'" + printable(word.text, 80) + "' is no address, and neither --name nor the hosts file knows it");
+    return error_at(at_, word.column,
+                    "'" + printable(word.text, 80) + "' is no address, and neither --name nor the hosts file knows it");
   }
 
   Status begin_server(const std::vector<Word>& head) {
-    if (servers_.size() >= options_.max_services) return error_at(at_, 1, "more than " + with_commas(options_.max_services) + " services", ErrorCode::limit);
+    if (servers_.size() >= options_.max_services)
+      return error_at(at_, 1, "more than " + with_commas(options_.max_services) + " services", ErrorCode::limit);
     Server server;
     server.at = at_;
     server.column = head[0].column;
-    if (head.size() < 2) return error_at(at_, head[0].column, "virtual_server wants an address and a port, fwmark N, or group NAME");
+    if (head.size() < 2)
+      return error_at(at_, head[0].column, "virtual_server wants an address and a port, fwmark N, or group NAME");
     if (head[1].text == "group") {
       if (head.size() < 3) return error_at(at_, head[1].column, "group wants a name");
       server.group = head[2].text;
@@ -459,7 +473,9 @@ class KeepalivedReader {
       if (!has_value || (words[1].text != "TCP" && words[1].text != "UDP" && words[1].text != "SCTP")) {
         return error_at(at_, words.back().column, "protocol wants TCP, UDP or SCTP");
       }
-      server.protocol = words[1].text == "UDP" ? ServiceProtocol::udp : words[1].text == "SCTP" ? ServiceProtocol::sctp : ServiceProtocol::tcp;
+      server.protocol = words[1].text == "UDP"    ? ServiceProtocol::udp
+                        : words[1].text == "SCTP" ? ServiceProtocol::sctp
+                                                  : ServiceProtocol::tcp;
     } else if (key == "persistence_timeout") {
       if (!has_value) {
         settings.persistence = 360;  // IPVS_SVC_PERSISTENT's default in keepalived (check_data.h)
@@ -493,7 +509,8 @@ class KeepalivedReader {
     } else if (key == "uthreshold" || key == "lthreshold") {
       auto threshold = number(words, UINT32_MAX);
       if (!threshold) return threshold.error();
-      (key == "uthreshold" ? real.destination.upper_threshold : real.destination.lower_threshold) = static_cast<std::uint32_t>(*threshold);
+      (key == "uthreshold" ? real.destination.upper_threshold : real.destination.lower_threshold) =
+          static_cast<std::uint32_t>(*threshold);
     } else if ((key == "lvs_method" || key == "lb_kind") && words.size() > 1) {
       auto kind = method(words[1]);
       if (!kind) return kind.error();
@@ -505,7 +522,8 @@ class KeepalivedReader {
 
   /// "192.168.200.1-10 80", "192.168.1.1 80", "fwmark 7". A range counts in the last octet (IPv6: the last group).
   Status group_member(const std::vector<Word>& words) {
-    if (group_->size() >= kMaxExpanded) return error_at(at_, 1, "more than " + with_commas(kMaxExpanded) + " members of a group", ErrorCode::limit);
+    if (group_->size() >= kMaxExpanded)
+      return error_at(at_, 1, "more than " + with_commas(kMaxExpanded) + " members of a group", ErrorCode::limit);
     if (words[0].text == "fwmark") {
       auto mark = number(words, UINT32_MAX);
       if (!mark) return mark.error();
@@ -536,7 +554,8 @@ class KeepalivedReader {
       return error_at(at_, words[0].column, "'" + printable(text, 80) + "' is no range of addresses");
     }
     for (unsigned i = start; i <= last; ++i) {
-      if (group_->size() >= kMaxExpanded) return error_at(at_, 1, "more than " + with_commas(kMaxExpanded) + " members of a group", ErrorCode::limit);
+      if (group_->size() >= kMaxExpanded)
+        return error_at(at_, 1, "more than " + with_commas(kMaxExpanded) + " members of a group", ErrorCode::limit);
       Address vip = *first;
       vip.bytes[15] = static_cast<std::uint8_t>(i & 0xff);
       if (!v4) vip.bytes[14] = static_cast<std::uint8_t>(i >> 8);
@@ -553,7 +572,8 @@ class KeepalivedReader {
       std::vector<GroupMember> members;
       if (!server.group.empty()) {
         const auto group = groups_.find(server.group);
-        if (group == groups_.end()) return error_at(server.at, server.column, "there is no virtual_server_group '" + printable(server.group, 80) + "'");
+        if (group == groups_.end())
+          return error_at(server.at, server.column, "there is no virtual_server_group '" + printable(server.group, 80) + "'");
         members = group->second;
       } else {
         members.push_back({server.vip, server.fwmark});
@@ -610,7 +630,8 @@ class KeepalivedReader {
 
 }  // namespace
 
-Result<Declaration> parse_keepalived(std::string_view text, std::string_view name, const fs::path& directory, const ConfigOptions& options) {
+Result<Declaration> parse_keepalived(std::string_view text, std::string_view name, const fs::path& directory,
+                                     const ConfigOptions& options) {
   return KeepalivedReader(options).read(text, name, directory);
 }
 

@@ -31,7 +31,8 @@ class LvsConfReader {
       if (content.empty()) continue;
       const auto equals = content.find('=');
       if (equals == std::string_view::npos) return fail(content, "'" + printable(content, 80) + "' is no KEY=VALUE");
-      if (const Status one = read_key(trim(content.substr(0, equals)), words_of(content.substr(equals + 1)), content); !one) return one.error();
+      if (const Status one = read_key(trim(content.substr(0, equals)), words_of(content.substr(equals + 1)), content); !one)
+        return one.error();
     }
     return finish();
   }
@@ -46,21 +47,24 @@ class LvsConfReader {
   Error fail(std::string_view word, const std::string& what) const {
     const bool inside = word.data() >= line_.data() && word.data() <= line_.data() + line_.size();
     const std::size_t column = inside ? static_cast<std::size_t>(word.data() - line_.data()) + 1 : 1;
-    return Error{ErrorCode::malformed, printable(name_) + ":" + std::to_string(number_) + ":" + std::to_string(column) + ": " + what};
+    return Error{ErrorCode::malformed,
+                 printable(name_) + ":" + std::to_string(number_) + ":" + std::to_string(column) + ": " + what};
   }
 
   Result<Address> address(std::string_view word) {
     if (const auto plain = parse_address(word)) return *plain;
     if (const auto named = names_.host(word)) return *named;
-    return fail(word, "'" + printable(word, 80) + "' is no address, and neither --name nor the hosts file knows it (give --name " +
-                          printable(word, 80) + "=ADDRESS)");
+    return fail(word, "'" + printable(word, 80) +
+                          "' is no address, and neither --name nor the hosts file knows it (give --name " + printable(word, 80) +
+                          "=ADDRESS)");
   }
 
   Result<std::uint16_t> port(std::string_view word, std::string_view protocol) {
     std::uint64_t number = 0;
     if (parse_number(word, 65535, number) && number > 0) return static_cast<std::uint16_t>(number);
     if (const auto named = names_.port(word, protocol)) return *named;
-    return fail(word, "'" + printable(word, 80) + "' is no port, and the services file has no such " + std::string(protocol) + " service");
+    return fail(word, "'" + printable(word, 80) + "' is no port, and the services file has no such " + std::string(protocol) +
+                          " service");
   }
 
   Status read_key(std::string_view key, const std::vector<std::string_view>& words, std::string_view content) {
@@ -100,10 +104,17 @@ class LvsConfReader {
       return ok();
     }
     // The director's own way out and device names decide nothing here.
-    constexpr std::string_view kKnown[] = {"DIRECTOR_DEFAULT_GW", "SERVER_NET_DEVICE", "SERVER_VIP_DEVICE", "DIRECTOR_GW", "LVS_CONF",
-                                           "DIRECTOR_VIP_DEVICE", "CLIENT", "ADMIN"};
+    constexpr std::string_view kKnown[] = {"DIRECTOR_DEFAULT_GW",
+                                           "SERVER_NET_DEVICE",
+                                           "SERVER_VIP_DEVICE",
+                                           "DIRECTOR_GW",
+                                           "LVS_CONF",
+                                           "DIRECTOR_VIP_DEVICE",
+                                           "CLIENT",
+                                           "ADMIN"};
     if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown) && out_.notes.size() < 100) {
-      out_.notes.push_back(printable(name_) + ":" + std::to_string(number_) + ": " + printable(key, 80) + " is not known, skipped.");
+      out_.notes.push_back(printable(name_) + ":" + std::to_string(number_) + ": " + printable(key, 80) +
+                           " is not known, skipped.");
     }
     return ok();
   }
@@ -148,7 +159,8 @@ class LvsConfReader {
         word = host.substr(close + 1);
         host = host.substr(1, close - 1);
         if (!word.empty() && word[0] != ':') return fail(word, "'" + printable(word, 80) + "' is no :PORT");
-      } else if (const auto colon = host.find(':'); colon != std::string_view::npos && host.find(':', colon + 1) == std::string_view::npos) {
+      } else if (const auto colon = host.find(':');
+                 colon != std::string_view::npos && host.find(':', colon + 1) == std::string_view::npos) {
         word = host.substr(colon);
         host = host.substr(0, colon);
       } else {
@@ -164,14 +176,16 @@ class LvsConfReader {
       }
       service.destinations.push_back(destination);
     }
-    const bool twice = std::any_of(out_.services.begin(), out_.services.end(), [&service](const Service& s) { return same_service(s, service); });
+    const bool twice = std::any_of(out_.services.begin(), out_.services.end(),
+                                   [&service](const Service& s) { return same_service(s, service); });
     if (twice) return fail(content, "service " + to_string(service) + " stands twice");
     out_.services.push_back(std::move(service));
     return ok();
   }
 
   Error limit(const char* what, std::size_t value) const {
-    return Error{ErrorCode::limit, printable(name_) + ":" + std::to_string(number_) + ": more than " + with_commas(value) + " " + what};
+    return Error{ErrorCode::limit,
+                 printable(name_) + ":" + std::to_string(number_) + ": more than " + with_commas(value) + " " + what};
   }
 
   Result<Declaration> finish() {

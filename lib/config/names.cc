@@ -23,7 +23,8 @@ Names::Names(const ConfigOptions& options) : options_(options) {}
 
 void Names::read_hosts() {
   hosts_.emplace();
-  const std::string text = options_.hosts_text.empty() ? system_file("/etc/hosts", options_.read_system_files) : options_.hosts_text;
+  const std::string text =
+      options_.hosts_text.empty() ? system_file("/etc/hosts", options_.read_system_files) : options_.hosts_text;
   for (const std::string_view line : lines_of(text)) {
     const auto words = words_of(without_comment(line));
     const auto address = words.empty() ? std::nullopt : parse_address(words[0]);
@@ -38,7 +39,8 @@ void Names::read_hosts() {
 
 void Names::read_services() {
   services_.emplace();
-  const std::string text = options_.services_text.empty() ? system_file("/etc/services", options_.read_system_files) : options_.services_text;
+  const std::string text =
+      options_.services_text.empty() ? system_file("/etc/services", options_.read_system_files) : options_.services_text;
   for (const std::string_view line : lines_of(text)) {
     const auto words = words_of(without_comment(line));
     if (words.size() < 2) continue;

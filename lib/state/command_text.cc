@@ -225,7 +225,8 @@ Reading parse_traceroute(const CommandOutput& output, std::string_view label, Ke
     }
     if (trace.hops.size() < kMaxHops) trace.hops.push_back(std::move(one));
   }
-  if (!trace.error && output.failed()) trace.error = output.error.empty() ? "exit status " + std::to_string(output.exit_status) : output.error;
+  if (!trace.error && output.failed())
+    trace.error = output.error.empty() ? "exit status " + std::to_string(output.exit_status) : output.error;
   reading.known = headed || trace.error.has_value();
   if (!reading.known) reading.problem = "no output of traceroute";
   if (reading.known) state.traceroutes.push_back(std::move(trace));

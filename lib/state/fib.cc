@@ -107,8 +107,8 @@ std::vector<NextHop> usable_hops(const KernelState& state, const Route& route, c
 }
 
 struct TableAnswer {
-  bool found = false;      // a route that ends the search in this table (it may be a refusal)
-  bool again = false;      // `throw`: -EAGAIN, next rule
+  bool found = false;  // a route that ends the search in this table (it may be a refusal)
+  bool again = false;  // `throw`: -EAGAIN, next rule
   Outcome outcome = Outcome::no_route;
   const Route* route = nullptr;
   std::vector<NextHop> usable;
@@ -138,11 +138,22 @@ TableAnswer table_lookup(const KernelState& state, const std::string& table, con
     const Route& route = *matching[i];
     answer.route = &route;
     switch (route.type) {
-      case RouteType::throw_: answer.again = true; return answer;
-      case RouteType::unreachable: answer.outcome = Outcome::unreachable; break;
-      case RouteType::prohibit: answer.outcome = Outcome::prohibited; break;
-      case RouteType::blackhole: answer.outcome = Outcome::blackhole; break;
-      case RouteType::other: answer.outcome = Outcome::unknown; answer.doubt = "a route of a kind that is not understood"; break;
+      case RouteType::throw_:
+        answer.again = true;
+        return answer;
+      case RouteType::unreachable:
+        answer.outcome = Outcome::unreachable;
+        break;
+      case RouteType::prohibit:
+        answer.outcome = Outcome::prohibited;
+        break;
+      case RouteType::blackhole:
+        answer.outcome = Outcome::blackhole;
+        break;
+      case RouteType::other:
+        answer.outcome = Outcome::unknown;
+        answer.doubt = "a route of a kind that is not understood";
+        break;
       default: {
         answer.usable = usable_hops(state, route, flow);
         if (answer.usable.empty()) {
@@ -158,13 +169,15 @@ TableAnswer table_lookup(const KernelState& state, const std::string& table, con
           const bool equal = next.destination == route.destination && next.source == route.source && next.tos == route.tos &&
                              next.metric == route.metric && next.type == RouteType::unicast;
           if (equal && (flow.v6 || route.destination.length == 0)) {
-            for (std::size_t k = i + 1; k < matching.size() && matching[k]->destination == route.destination &&
-                                        matching[k]->metric == route.metric && matching[k]->tos == route.tos && matching[k]->source == route.source;
+            for (std::size_t k = i + 1;
+                 k < matching.size() && matching[k]->destination == route.destination && matching[k]->metric == route.metric &&
+                 matching[k]->tos == route.tos && matching[k]->source == route.source;
                  ++k) {
               const auto more = usable_hops(state, *matching[k], flow);
               answer.usable.insert(answer.usable.end(), more.begin(), more.end());
             }
-            answer.doubt = "several equal routes (" + to_string(route.destination) + "): the kernel prefers the one whose next hop answers";
+            answer.doubt =
+                "several equal routes (" + to_string(route.destination) + "): the kernel prefers the one whose next hop answers";
           }
         }
         break;
@@ -203,7 +216,8 @@ FibResult fib_lookup(const KernelState& state, const Flow& flow) {
   FibResult result;
   std::vector<RoutingRule> rules;
   if (flow.v6 ? state.known.rules_v6 : state.known.rules_v4) {
-    std::copy_if(state.rules.begin(), state.rules.end(), std::back_inserter(rules), [&flow](const RoutingRule& r) { return r.v6 == flow.v6; });
+    std::copy_if(state.rules.begin(), state.rules.end(), std::back_inserter(rules),
+                 [&flow](const RoutingRule& r) { return r.v6 == flow.v6; });
   } else {
     rules = default_rules(flow.v6);
     result.doubts.push_back("the routing rules were not read; the kernel's own are assumed");
@@ -219,8 +233,11 @@ FibResult fib_lookup(const KernelState& state, const Flow& flow) {
     }
     if (matches == Match::no) continue;
     switch (rule.action) {
-      case Action::nop: continue;
-      case Action::other: result.doubts.push_back("rule " + to_string(rule) + " has an action that is not understood"); continue;
+      case Action::nop:
+        continue;
+      case Action::other:
+        result.doubts.push_back("rule " + to_string(rule) + " has an action that is not understood");
+        continue;
       case Action::go_to: {
         const auto target = std::find_if(rules.begin() + static_cast<std::ptrdiff_t>(i) + 1, rules.end(),
                                          [&rule](const RoutingRule& r) { return r.priority == rule.target; });
@@ -228,10 +245,20 @@ FibResult fib_lookup(const KernelState& state, const Flow& flow) {
         i = static_cast<std::size_t>(target - rules.begin()) - 1;
         continue;
       }
-      case Action::unreachable: result.outcome = Outcome::unreachable; result.rule = rule; return result;
-      case Action::prohibit: result.outcome = Outcome::prohibited; result.rule = rule; return result;
-      case Action::blackhole: result.outcome = Outcome::blackhole; result.rule = rule; return result;
-      case Action::lookup: break;
+      case Action::unreachable:
+        result.outcome = Outcome::unreachable;
+        result.rule = rule;
+        return result;
+      case Action::prohibit:
+        result.outcome = Outcome::prohibited;
+        result.rule = rule;
+        return result;
+      case Action::blackhole:
+        result.outcome = Outcome::blackhole;
+        result.rule = rule;
+        return result;
+      case Action::lookup:
+        break;
     }
     TableAnswer answer = table_lookup(state, rule.table, flow);
     if (!answer.found || answer.again) continue;

@@ -71,7 +71,8 @@ Link read_link(const json& record) {
   Link link;
   link.index = small(record, "ifindex");
   link.name = text_of(record, "ifname", kMaxName);
-  if (const auto mac = parse_mac(text_of(record, "address", kMaxName)); mac && text_of(record, "link_type") == "ether") link.mac = *mac;
+  if (const auto mac = parse_mac(text_of(record, "address", kMaxName)); mac && text_of(record, "link_type") == "ether")
+    link.mac = *mac;
   link.mtu = small(record, "mtu");
   read_link_flags(record, link);
   link.master = text_of(record, "master", kMaxName);
@@ -102,11 +103,17 @@ Link* link_named(KernelState& state, std::string_view name) {
 }
 
 std::optional<RouteType> route_type(std::string_view word) {
-  constexpr std::pair<std::string_view, RouteType> kTypes[] = {
-      {"", RouteType::unicast},           {"unicast", RouteType::unicast},         {"local", RouteType::local},
-      {"broadcast", RouteType::broadcast}, {"anycast", RouteType::anycast},         {"multicast", RouteType::multicast},
-      {"blackhole", RouteType::blackhole}, {"unreachable", RouteType::unreachable}, {"prohibit", RouteType::prohibit},
-      {"throw", RouteType::throw_},        {"nat", RouteType::nat}};
+  constexpr std::pair<std::string_view, RouteType> kTypes[] = {{"", RouteType::unicast},
+                                                               {"unicast", RouteType::unicast},
+                                                               {"local", RouteType::local},
+                                                               {"broadcast", RouteType::broadcast},
+                                                               {"anycast", RouteType::anycast},
+                                                               {"multicast", RouteType::multicast},
+                                                               {"blackhole", RouteType::blackhole},
+                                                               {"unreachable", RouteType::unreachable},
+                                                               {"prohibit", RouteType::prohibit},
+                                                               {"throw", RouteType::throw_},
+                                                               {"nat", RouteType::nat}};
   for (const auto& [name, type] : kTypes) {
     if (name == word) return type;
   }
@@ -211,8 +218,8 @@ std::string read_route(const json& record, bool v6_hint, KernelState& state) {
 }
 
 std::optional<std::uint8_t> ip_protocol(const std::string& word) {
-  constexpr std::pair<std::string_view, std::uint8_t> kProtocols[] = {{"icmp", 1}, {"tcp", 6},        {"udp", 17}, {"ipv6-icmp", 58},
-                                                                      {"sctp", 132}, {"icmpv6", 58}, {"gre", 47}, {"ipip", 4}};
+  constexpr std::pair<std::string_view, std::uint8_t> kProtocols[] = {
+      {"icmp", 1}, {"tcp", 6}, {"udp", 17}, {"ipv6-icmp", 58}, {"sctp", 132}, {"icmpv6", 58}, {"gre", 47}, {"ipip", 4}};
   for (const auto& [name, number] : kProtocols) {
     if (name == word) return number;
   }
@@ -241,7 +248,8 @@ bool read_selector(const json& record, const char* key, const char* length_key, 
 }
 
 template <typename Number>
-bool read_range(const json& record, const char* one, const char* from, const char* to, std::optional<std::pair<Number, Number>>& out) {
+bool read_range(const json& record, const char* one, const char* from, const char* to,
+                std::optional<std::pair<Number, Number>>& out) {
   constexpr std::uint64_t kMax = std::numeric_limits<Number>::max();
   if (record.contains(one)) {
     const auto value = number_of(record, one, kMax);
@@ -269,7 +277,8 @@ std::string read_rule(const json& record, bool v6_hint, KernelState& state) {
   rule.oif = text_of(record, "oif", kMaxName);
   if (record.contains("fwmark")) {
     const auto mark = number_of(record, "fwmark", UINT32_MAX);
-    const auto mask = record.contains("fwmask") ? number_of(record, "fwmask", UINT32_MAX) : std::optional<std::uint64_t>(UINT32_MAX);
+    const auto mask =
+        record.contains("fwmask") ? number_of(record, "fwmask", UINT32_MAX) : std::optional<std::uint64_t>(UINT32_MAX);
     if (!mark || !mask) return "has a firewall mark that is not understood";
     rule.fwmark = static_cast<std::uint32_t>(*mark);
     rule.fwmask = static_cast<std::uint32_t>(*mask);
@@ -406,7 +415,8 @@ Reading parse_ip_rule(std::string_view text, bool v6_hint, KernelState& state) {
     const auto repeated = std::find(state.rules.begin() + static_cast<std::ptrdiff_t>(before.size()), state.rules.end(), old);
     if (repeated != state.rules.end()) state.rules.erase(repeated);
   }
-  std::stable_sort(state.rules.begin(), state.rules.end(), [](const RoutingRule& a, const RoutingRule& b) { return a.priority < b.priority; });
+  std::stable_sort(state.rules.begin(), state.rules.end(),
+                   [](const RoutingRule& a, const RoutingRule& b) { return a.priority < b.priority; });
   return reading;
 }
 
@@ -547,7 +557,8 @@ void remove_duplicates(KernelState& state) {
     return !seen.insert(std::move(key)).second;
   });
   std::set<std::tuple<Address, std::string, bool>> neighbours;
-  std::erase_if(state.neighbours, [&neighbours](const Neighbour& n) { return !neighbours.emplace(n.address, n.dev, n.proxy).second; });
+  std::erase_if(state.neighbours,
+                [&neighbours](const Neighbour& n) { return !neighbours.emplace(n.address, n.dev, n.proxy).second; });
 }
 
 }  // namespace lvsnat

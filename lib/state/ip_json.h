@@ -10,12 +10,12 @@
 namespace lvsnat {
 
 /// `v6_hint`: what a record is of that does not say its family ("default"), as in route6.json.
-Reading parse_ip_address(std::string_view json, KernelState&);     // ip -j addr: addresses, and links not known yet
-Reading parse_ip_link(std::string_view json, KernelState&);        // ip -j -d link: replaces links of the same name
-Reading parse_ip_route(std::string_view json, bool v6_hint, KernelState&);       // ip -j route show table all
-Reading parse_ip_rule(std::string_view json, bool v6_hint, KernelState&);        // ip -j rule
-Reading parse_ip_neighbour(std::string_view json, KernelState&);   // ip -j neigh
-Reading parse_ip_exceptions(std::string_view json, KernelState&);  // ip -j route show cache
+Reading parse_ip_address(std::string_view json, KernelState&);              // ip -j addr: addresses, and links not known yet
+Reading parse_ip_link(std::string_view json, KernelState&);                 // ip -j -d link: replaces links of the same name
+Reading parse_ip_route(std::string_view json, bool v6_hint, KernelState&);  // ip -j route show table all
+Reading parse_ip_rule(std::string_view json, bool v6_hint, KernelState&);   // ip -j rule
+Reading parse_ip_neighbour(std::string_view json, KernelState&);            // ip -j neigh
+Reading parse_ip_exceptions(std::string_view json, KernelState&);           // ip -j route show cache
 /// ip -j route get; `label` names the question. A failed command's `error` is the answer.
 Reading parse_ip_route_get(const CommandOutput&, std::string_view label, KernelState&);
 /// `ip route show cache` as text; entries already known from JSON stay as they are.

@@ -21,22 +21,52 @@ struct Option {
 };
 // Commands have capital or d/a/e ids as in ipvsadm; '1'.. are long options without a letter.
 constexpr Option kOptions[] = {
-    {"-A", "--add-service", 'A', false},     {"-E", "--edit-service", 'E', false},   {"-D", "--delete-service", 'D', false},
-    {"-C", "--clear", 'C', false},           {"-R", "--restore", 'R', false},        {"-S", "--save", 'S', false},
-    {"-L", "--list", 'L', false},            {"-l", "--list", 'L', false},           {"-Z", "--zero", 'Z', false},
-    {"-a", "--add-server", 'a', false},      {"-e", "--edit-server", 'e', false},    {"-d", "--delete-server", 'd', false},
-    {"", "--set", '1', false},               {"", "--start-daemon", '2', true},      {"", "--stop-daemon", '3', true},
-    {"-t", "--tcp-service", 't', true},      {"-u", "--udp-service", 'u', true},     {"", "--sctp-service", '4', true},
-    {"-f", "--fwmark-service", 'f', true},   {"-6", "--ipv6", '6', false},           {"-s", "--scheduler", 's', true},
-    {"-b", "--sched-flags", 'b', true},      {"-p", "--persistent", 'p', false},     {"-M", "--netmask", 'M', true},
-    {"", "--pe", '5', true},                 {"-o", "--ops", 'o', false},            {"-O", "--ops", 'o', false},
+    {"-A", "--add-service", 'A', false},
+    {"-E", "--edit-service", 'E', false},
+    {"-D", "--delete-service", 'D', false},
+    {"-C", "--clear", 'C', false},
+    {"-R", "--restore", 'R', false},
+    {"-S", "--save", 'S', false},
+    {"-L", "--list", 'L', false},
+    {"-l", "--list", 'L', false},
+    {"-Z", "--zero", 'Z', false},
+    {"-a", "--add-server", 'a', false},
+    {"-e", "--edit-server", 'e', false},
+    {"-d", "--delete-server", 'd', false},
+    {"", "--set", '1', false},
+    {"", "--start-daemon", '2', true},
+    {"", "--stop-daemon", '3', true},
+    {"-t", "--tcp-service", 't', true},
+    {"-u", "--udp-service", 'u', true},
+    {"", "--sctp-service", '4', true},
+    {"-f", "--fwmark-service", 'f', true},
+    {"-6", "--ipv6", '6', false},
+    {"-s", "--scheduler", 's', true},
+    {"-b", "--sched-flags", 'b', true},
+    {"-p", "--persistent", 'p', false},
+    {"-M", "--netmask", 'M', true},
+    {"", "--pe", '5', true},
+    {"-o", "--ops", 'o', false},
+    {"-O", "--ops", 'o', false},
     {"-r", "--real-server", 'r', true},
-    {"-g", "--gatewaying", 'g', false},      {"-i", "--ipip", 'i', false},           {"-m", "--masquerading", 'm', false},
-    {"-w", "--weight", 'w', true},           {"-x", "--u-threshold", 'x', true},     {"-y", "--l-threshold", 'y', true},
-    {"", "--tun-type", '7', true},           {"", "--tun-port", '8', true},          {"", "--tun-nocsum", '9', false},
-    {"", "--tun-csum", '9', false},          {"", "--tun-remcsum", '9', false},      {"-n", "--numeric", 'n', false},
-    {"", "--mcast-interface", '7', true},    {"", "--syncid", '7', true},            {"", "--sync-maxlen", '7', true},
-    {"", "--mcast-group", '7', true},        {"", "--mcast-port", '7', true},        {"", "--mcast-ttl", '7', true},
+    {"-g", "--gatewaying", 'g', false},
+    {"-i", "--ipip", 'i', false},
+    {"-m", "--masquerading", 'm', false},
+    {"-w", "--weight", 'w', true},
+    {"-x", "--u-threshold", 'x', true},
+    {"-y", "--l-threshold", 'y', true},
+    {"", "--tun-type", '7', true},
+    {"", "--tun-port", '8', true},
+    {"", "--tun-nocsum", '9', false},
+    {"", "--tun-csum", '9', false},
+    {"", "--tun-remcsum", '9', false},
+    {"-n", "--numeric", 'n', false},
+    {"", "--mcast-interface", '7', true},
+    {"", "--syncid", '7', true},
+    {"", "--sync-maxlen", '7', true},
+    {"", "--mcast-group", '7', true},
+    {"", "--mcast-port", '7', true},
+    {"", "--mcast-ttl", '7', true},
 };
 
 const Option* find_option(std::string_view word) {
@@ -63,7 +93,8 @@ std::string_view transport_of(ServiceProtocol protocol) {
 
 class RuleReader {
  public:
-  RuleReader(std::string_view name, const NameLookup& lookup, const RuleLimits& limits) : name_(name), lookup_(lookup), limits_(limits) {}
+  RuleReader(std::string_view name, const NameLookup& lookup, const RuleLimits& limits)
+      : name_(name), lookup_(lookup), limits_(limits) {}
 
   Status read_line(std::string_view line, std::size_t number) {
     line_ = line;
@@ -92,7 +123,8 @@ class RuleReader {
     const std::size_t column = word.data() >= line_.data() && word.data() <= line_.data() + line_.size()
                                    ? static_cast<std::size_t>(word.data() - line_.data()) + 1
                                    : 1;
-    return Error{ErrorCode::malformed, std::string(name_) + ":" + std::to_string(number_) + ":" + std::to_string(column) + ": " + what};
+    return Error{ErrorCode::malformed,
+                 std::string(name_) + ":" + std::to_string(number_) + ":" + std::to_string(column) + ": " + what};
   }
 
   Status read_options() {
@@ -132,7 +164,8 @@ class RuleReader {
     std::uint64_t values[3] = {};
     for (std::uint64_t& value : values) {
       if (++i >= words_.size()) return error_at(words_.back(), "--set wants three numbers of seconds (tcp, tcpfin, udp)");
-      if (!parse_number(words_[i], UINT32_MAX, value)) return error_at(words_[i], "'" + printable(words_[i], 80) + "' is no number of seconds");
+      if (!parse_number(words_[i], UINT32_MAX, value))
+        return error_at(words_[i], "'" + printable(words_[i], 80) + "' is no number of seconds");
     }
     command_ = Command::set;
     // 0 leaves a timeout as it is.
@@ -172,32 +205,49 @@ class RuleReader {
 
   /// Names that no table knows are the commonest reason; say so.
   static std::string hint(std::string_view value) {
-    const bool letters = std::any_of(value.begin(), value.end(), [](char c) { return (c >= 'g' && c <= 'z') || (c >= 'G' && c <= 'Z'); });
+    const bool letters =
+        std::any_of(value.begin(), value.end(), [](char c) { return (c >= 'g' && c <= 'z') || (c >= 'G' && c <= 'Z'); });
     return letters ? " (is it a name? save with `ipvsadm -Sn`, or give --name NAME=ADDRESS)" : "";
   }
 
   Status read_option(const Option& option, std::string_view word, std::string_view value) {
     std::uint64_t number = 0;
     switch (option.id) {
-      case 'A': return command(word, Command::add_service);
-      case 'E': return command(word, Command::edit_service);
-      case 'D': return command(word, Command::delete_service);
-      case 'C': return command(word, Command::clear);
-      case 'a': return command(word, Command::add_server);
-      case 'e': return command(word, Command::edit_server);
-      case 'd': return command(word, Command::delete_server);
+      case 'A':
+        return command(word, Command::add_service);
+      case 'E':
+        return command(word, Command::edit_service);
+      case 'D':
+        return command(word, Command::delete_service);
+      case 'C':
+        return command(word, Command::clear);
+      case 'a':
+        return command(word, Command::add_server);
+      case 'e':
+        return command(word, Command::edit_server);
+      case 'd':
+        return command(word, Command::delete_server);
       case 'R':
       case 'S':
       case 'L':
       case 'Z':
       case '2':
-      case '3': return command(word, Command::other);
-      case 't': return service_selector(word, value, ServiceProtocol::tcp);
-      case 'u': return service_selector(word, value, ServiceProtocol::udp);
-      case '4': return service_selector(word, value, ServiceProtocol::sctp);
-      case 'f': return service_selector(word, value, ServiceProtocol::fwmark);
-      case '6': service_.v6 = true; return ok();
-      case 's': service_.scheduler = printable(value, kMaxName); return ok();
+      case '3':
+        return command(word, Command::other);
+      case 't':
+        return service_selector(word, value, ServiceProtocol::tcp);
+      case 'u':
+        return service_selector(word, value, ServiceProtocol::udp);
+      case '4':
+        return service_selector(word, value, ServiceProtocol::sctp);
+      case 'f':
+        return service_selector(word, value, ServiceProtocol::fwmark);
+      case '6':
+        service_.v6 = true;
+        return ok();
+      case 's':
+        service_.scheduler = printable(value, kMaxName);
+        return ok();
       case 'p':
         if (value.empty()) {
           service_.persistence = 300;  // IPVS_SVC_PERSISTENT's default, ipvsadm.c
@@ -211,16 +261,26 @@ class RuleReader {
         service_.persistence_prefix = read_netmask(value);
         if (!service_.persistence_prefix) return error_at(value, "'" + printable(value, 80) + "' is no netmask");
         return ok();
-      case '5': service_.persistence_engine = printable(value, kMaxName); return ok();
-      case 'o': service_.one_packet = true; return ok();
+      case '5':
+        service_.persistence_engine = printable(value, kMaxName);
+        return ok();
+      case 'o':
+        service_.one_packet = true;
+        return ok();
       case 'r': {
         has_server_ = true;
         server_word_ = value;
         return ok();
       }
-      case 'g': destination_.method = Method::route; return ok();
-      case 'i': destination_.method = Method::tunnel; return ok();
-      case 'm': destination_.method = Method::masq; return ok();
+      case 'g':
+        destination_.method = Method::route;
+        return ok();
+      case 'i':
+        destination_.method = Method::tunnel;
+        return ok();
+      case 'm':
+        destination_.method = Method::masq;
+        return ok();
       case 'w':
         if (!parse_number(value, INT32_MAX, number)) return error_at(value, "'" + printable(value, 80) + "' is no weight");
         destination_.weight = static_cast<int>(number);
@@ -230,17 +290,21 @@ class RuleReader {
         if (!parse_number(value, UINT32_MAX, number)) return error_at(value, "'" + printable(value, 80) + "' is no threshold");
         (option.id == 'x' ? destination_.upper_threshold : destination_.lower_threshold) = static_cast<std::uint32_t>(number);
         return ok();
-      default: return ok();  // scheduler flags, tunnel and daemon details: nothing that LVS-NAT depends on
+      default:
+        return ok();  // scheduler flags, tunnel and daemon details: nothing that LVS-NAT depends on
     }
   }
 
   Status apply() {
     switch (command_) {
-      case Command::none: return error_at(words_.empty() ? line_ : words_[0], "no command (-A, -a, ...) on this line");
-      case Command::set: return ok();
+      case Command::none:
+        return error_at(words_.empty() ? line_ : words_[0], "no command (-A, -a, ...) on this line");
+      case Command::set:
+        return ok();
       case Command::other:
         if (rules_.notes.size() < 100) {
-          rules_.notes.push_back(std::string(name_) + ":" + std::to_string(number_) + ": " + printable(trim(line_), 200) + ": changes no service, skipped");
+          rules_.notes.push_back(std::string(name_) + ":" + std::to_string(number_) + ": " + printable(trim(line_), 200) +
+                                 ": changes no service, skipped");
         }
         return ok();
       case Command::clear:
@@ -248,12 +312,15 @@ class RuleReader {
         index_.clear();
         destinations_.clear();
         return ok();
-      default: break;
+      default:
+        break;
     }
     if (!has_service_) return error_at(words_[0], "no service (-t, -u, --sctp-service or -f) on this line");
-    const bool is_server = command_ == Command::add_server || command_ == Command::edit_server || command_ == Command::delete_server;
+    const bool is_server =
+        command_ == Command::add_server || command_ == Command::edit_server || command_ == Command::delete_server;
     if (is_server != has_server_) {
-      return error_at(words_[0], is_server ? "no real server (-r) on this line" : "-r does not belong to a command about a service");
+      return error_at(words_[0],
+                      is_server ? "no real server (-r) on this line" : "-r does not belong to a command about a service");
     }
     const Key key = key_of(service_);
     const auto found = index_.find(key);
@@ -293,13 +360,15 @@ class RuleReader {
     const auto key = std::tuple{service_index, destination_.rip, destination_.port};
     const auto found = destinations_.find(key);
     if (command_ == Command::add_server) {
-      if (found != destinations_.end()) return error_at(server_word_, "real server " + printable(server_word_, 80) + " stands twice");
+      if (found != destinations_.end())
+        return error_at(server_word_, "real server " + printable(server_word_, 80) + " stands twice");
       if (destinations_.size() >= limits_.destinations) return limit("destinations", limits_.destinations);
       destinations_.emplace(key, service.destinations.size());
       service.destinations.push_back(destination_);
       return ok();
     }
-    if (found == destinations_.end()) return error_at(server_word_, "real server " + printable(server_word_, 80) + " was not added before this line");
+    if (found == destinations_.end())
+      return error_at(server_word_, "real server " + printable(server_word_, 80) + " was not added before this line");
     if (command_ == Command::edit_server) {
       service.destinations[found->second] = destination_;
       return ok();
@@ -325,7 +394,8 @@ class RuleReader {
   }
 
   Error limit(const char* what, std::size_t value) const {
-    return Error{ErrorCode::limit, std::string(name_) + ":" + std::to_string(number_) + ": more than " + with_commas(value) + " " + what};
+    return Error{ErrorCode::limit,
+                 std::string(name_) + ":" + std::to_string(number_) + ": more than " + with_commas(value) + " " + what};
   }
 
   std::string_view name_;
@@ -361,7 +431,8 @@ std::optional<Endpoint> parse_host_port(std::string_view text, std::string_view 
     // Brackets hold IPv6 only.
     const auto address = parse_address(host);
     if (!address || address->is_v4()) return std::nullopt;
-  } else if (const auto colon = text.find(':'); colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
+  } else if (const auto colon = text.find(':');
+             colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
     host = text.substr(0, colon);
     port = text.substr(colon + 1);
     if (port.empty()) return std::nullopt;
@@ -388,7 +459,8 @@ std::optional<Endpoint> parse_host_port(std::string_view text, std::string_view 
   return out;
 }
 
-Result<IpvsadmRules> parse_ipvsadm_rules(std::string_view text, std::string_view name, const NameLookup& lookup, const RuleLimits& limits) {
+Result<IpvsadmRules> parse_ipvsadm_rules(std::string_view text, std::string_view name, const NameLookup& lookup,
+                                         const RuleLimits& limits) {
   RuleReader reader(name, lookup, limits);
   std::size_t number = 0;
   for (const std::string_view line : lines_of(text)) {

@@ -28,11 +28,20 @@ std::optional<std::uint64_t> abbreviated(std::string_view text) {
   std::uint64_t factor = 1;
   if (!text.empty()) {
     switch (text.back()) {
-      case 'K': factor = 1'000; break;
-      case 'M': factor = 1'000'000; break;
-      case 'G': factor = 1'000'000'000; break;
-      case 'T': factor = 1'000'000'000'000; break;
-      default: break;
+      case 'K':
+        factor = 1'000;
+        break;
+      case 'M':
+        factor = 1'000'000;
+        break;
+      case 'G':
+        factor = 1'000'000'000;
+        break;
+      case 'T':
+        factor = 1'000'000'000'000;
+        break;
+      default:
+        break;
     }
   }
   if (factor != 1) text.remove_suffix(1);
@@ -78,7 +87,8 @@ std::optional<std::uint8_t> read_netmask(std::string_view text) {
 }
 
 bool is_title(const std::vector<std::string_view>& words) {
-  return words[0] == "Prot" || words[0] == "IP" || (words.size() > 1 && words[0] == "->" && words[1].starts_with("RemoteAddress"));
+  return words[0] == "Prot" || words[0] == "IP" ||
+         (words.size() > 1 && words[0] == "->" && words[1].starts_with("RemoteAddress"));
 }
 
 void read_title(std::string_view line, KernelState& state) {
@@ -145,7 +155,8 @@ Reading parse_ipvsadm_list(std::string_view text, KernelState& state) {
       const std::string_view value = i + 1 < words.size() ? words[i + 1] : std::string_view{};
       std::uint64_t seconds = 0;
       if (words[i] == "ops") service->one_packet = true;
-      if (words[i] == "persistent" && parse_number(value, UINT32_MAX, seconds)) service->persistence = static_cast<std::uint32_t>(seconds);
+      if (words[i] == "persistent" && parse_number(value, UINT32_MAX, seconds))
+        service->persistence = static_cast<std::uint32_t>(seconds);
       if (words[i] == "mask") service->persistence_prefix = read_netmask(value);
       if (words[i] == "pe") service->persistence_engine = printable(value, kMaxName);
     }

@@ -39,8 +39,8 @@ struct RuleLimits {
   std::size_t destinations = 1'000'000;
 };
 
-/// Lines as `ipvsadm-save` writes and `ipvsadm -R` reads; also with a leading "ipvsadm" as in scripts, long options, comments (#).
-/// Errors: "NAME:LINE:COLUMN: what" (malformed), limit.
+/// Lines as `ipvsadm-save` writes and `ipvsadm -R` reads; also with a leading "ipvsadm" as in scripts, long options, comments
+/// (#). Errors: "NAME:LINE:COLUMN: what" (malformed), limit.
 Result<IpvsadmRules> parse_ipvsadm_rules(std::string_view text, std::string_view name, const NameLookup& lookup,
                                          const RuleLimits& limits = {});
 

@@ -34,7 +34,9 @@ Status check_limits(std::string_view text, std::size_t max_bytes, std::size_t ma
       continue;
     }
     switch (c) {
-      case '"': in_string = true; break;
+      case '"':
+        in_string = true;
+        break;
       case '[':
       case '{':
         if (++depth > kMaxJsonDepth) {
@@ -48,7 +50,8 @@ Status check_limits(std::string_view text, std::size_t max_bytes, std::size_t ma
       case '}':
         if (depth > 0) --depth;
         break;
-      default: break;
+      default:
+        break;
     }
   }
   return ok();
@@ -73,8 +76,9 @@ std::string text_of(const nlohmann::json& object, const char* key, std::size_t l
   const auto member = object.find(key);
   if (member == object.end()) return {};
   if (const auto* text = member->get_ptr<const std::string*>()) return printable(*text, limit);
-  if (member->is_number_integer()) return member->is_number_unsigned() ? std::to_string(member->get<std::uint64_t>())
-                                                                       : std::to_string(member->get<std::int64_t>());
+  if (member->is_number_integer())
+    return member->is_number_unsigned() ? std::to_string(member->get<std::uint64_t>())
+                                        : std::to_string(member->get<std::int64_t>());
   return {};
 }
 

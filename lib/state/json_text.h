@@ -19,7 +19,8 @@ inline constexpr unsigned kMaxJsonDepth = 64;
 inline constexpr std::size_t kMaxJsonValues = 4'000'000;
 
 /// Errors: limit (says which), malformed (line and column). The text's last value wins where a key stands twice.
-Result<nlohmann::json> parse_json(std::string_view text, std::size_t max_bytes = kMaxStateFile, std::size_t max_values = kMaxJsonValues);
+Result<nlohmann::json> parse_json(std::string_view text, std::size_t max_bytes = kMaxStateFile,
+                                  std::size_t max_values = kMaxJsonValues);
 
 /// Typed members of an object; a member of another type is as good as missing. Strings are printable and cut at `limit` bytes.
 std::string text_of(const nlohmann::json& object, const char* key, std::size_t limit = 256);

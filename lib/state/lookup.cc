@@ -66,17 +66,28 @@ std::optional<std::int64_t> counter(const KernelState& state, std::string_view n
 
 std::string_view name(RouteType type) noexcept {
   switch (type) {
-    case RouteType::unicast: return "unicast";
-    case RouteType::local: return "local";
-    case RouteType::broadcast: return "broadcast";
-    case RouteType::anycast: return "anycast";
-    case RouteType::multicast: return "multicast";
-    case RouteType::blackhole: return "blackhole";
-    case RouteType::unreachable: return "unreachable";
-    case RouteType::prohibit: return "prohibit";
-    case RouteType::throw_: return "throw";
-    case RouteType::nat: return "nat";
-    case RouteType::other: break;
+    case RouteType::unicast:
+      return "unicast";
+    case RouteType::local:
+      return "local";
+    case RouteType::broadcast:
+      return "broadcast";
+    case RouteType::anycast:
+      return "anycast";
+    case RouteType::multicast:
+      return "multicast";
+    case RouteType::blackhole:
+      return "blackhole";
+    case RouteType::unreachable:
+      return "unreachable";
+    case RouteType::prohibit:
+      return "prohibit";
+    case RouteType::throw_:
+      return "throw";
+    case RouteType::nat:
+      return "nat";
+    case RouteType::other:
+      break;
   }
   return "other";
 }
@@ -120,7 +131,8 @@ std::string to_string(const RoutingRule& rule) {
     return p.length == (p.address.is_v4() ? 32 : 128) ? to_string(p.address) : to_string(p);
   };
   const auto range = [](auto pair) {
-    return pair.first == pair.second ? std::to_string(pair.first) : std::to_string(pair.first) + "-" + std::to_string(pair.second);
+    return pair.first == pair.second ? std::to_string(pair.first)
+                                     : std::to_string(pair.first) + "-" + std::to_string(pair.second);
   };
   const auto hex = [](std::uint32_t value) {
     constexpr char kDigits[] = "0123456789abcdef";
@@ -140,20 +152,37 @@ std::string to_string(const RoutingRule& rule) {
   if (!rule.oif.empty()) out += " oif " + rule.oif;
   if (rule.protocol) {
     out += " ipproto ";
-    out += *rule.protocol == 6 ? "tcp" : *rule.protocol == 17 ? "udp" : *rule.protocol == 132 ? "sctp" : std::to_string(*rule.protocol);
+    out += *rule.protocol == 6     ? "tcp"
+           : *rule.protocol == 17  ? "udp"
+           : *rule.protocol == 132 ? "sctp"
+                                   : std::to_string(*rule.protocol);
   }
   if (rule.sport) out += " sport " + range(*rule.sport);
   if (rule.dport) out += " dport " + range(*rule.dport);
   if (rule.uidrange) out += " uidrange " + std::to_string(rule.uidrange->first) + "-" + std::to_string(rule.uidrange->second);
   using Action = RoutingRule::Action;
   switch (rule.action) {
-    case Action::lookup: out += rule.l3mdev ? " lookup [l3mdev-table]" : " lookup " + rule.table; break;
-    case Action::go_to: out += " goto " + std::to_string(rule.target); break;
-    case Action::nop: out += " nop"; break;
-    case Action::blackhole: out += " blackhole"; break;
-    case Action::unreachable: out += " unreachable"; break;
-    case Action::prohibit: out += " prohibit"; break;
-    case Action::other: out += " (action not understood)"; break;
+    case Action::lookup:
+      out += rule.l3mdev ? " lookup [l3mdev-table]" : " lookup " + rule.table;
+      break;
+    case Action::go_to:
+      out += " goto " + std::to_string(rule.target);
+      break;
+    case Action::nop:
+      out += " nop";
+      break;
+    case Action::blackhole:
+      out += " blackhole";
+      break;
+    case Action::unreachable:
+      out += " unreachable";
+      break;
+    case Action::prohibit:
+      out += " prohibit";
+      break;
+    case Action::other:
+      out += " (action not understood)";
+      break;
   }
   if (rule.suppress_prefixlength) out += " suppress_prefixlength " + std::to_string(*rule.suppress_prefixlength);
   if (!rule.suppress_ifgroup.empty()) out += " suppress_ifgroup " + rule.suppress_ifgroup;

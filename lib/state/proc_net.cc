@@ -133,7 +133,8 @@ Reading parse_proc_ip_vs(std::string_view text, KernelState& state) {
       const auto rip = words.size() >= 6 ? table_endpoint(words[1]) : std::nullopt;
       std::uint64_t active = 0, inactive = 0;
       int weight = 0;
-      if (!rip || services.empty() || !parse_number(words[4], UINT32_MAX, active) || !parse_number(words[5], UINT32_MAX, inactive) ||
+      if (!rip || services.empty() || !parse_number(words[4], UINT32_MAX, active) ||
+          !parse_number(words[5], UINT32_MAX, inactive) ||
           std::from_chars(words[3].data(), words[3].data() + words[3].size(), weight).ec != std::errc{}) {
         note(reading, number, "no destination that is understood");
         continue;
@@ -213,7 +214,10 @@ Reading parse_proc_ip_vs_conn(std::string_view text, KernelState& state) {
       std::uint64_t expires = 0;
       understood = client && rip && vip && cport && vport && dport && parse_number(words[8], UINT32_MAX, expires);
       if (understood) {
-        connection.protocol = static_cast<std::uint8_t>(words[0] == "TCP" ? 6 : words[0] == "UDP" ? 17 : words[0] == "SCTP" ? 132 : 0);
+        connection.protocol = static_cast<std::uint8_t>(words[0] == "TCP"    ? 6
+                                                        : words[0] == "UDP"  ? 17
+                                                        : words[0] == "SCTP" ? 132
+                                                                             : 0);
         connection.client = {*client, static_cast<std::uint16_t>(*cport)};
         connection.rip = {*rip, static_cast<std::uint16_t>(*dport)};
         if (mark) {
@@ -255,7 +259,8 @@ Reading parse_proc_ip_vs_stats(std::string_view text, KernelState& state) {
     const auto words = words_of(line);
     if (words.size() != 5) continue;
     ServiceCounters totals;
-    std::uint64_t* const fields[] = {&totals.connections, &totals.packets_in, &totals.packets_out, &totals.bytes_in, &totals.bytes_out};
+    std::uint64_t* const fields[] = {&totals.connections, &totals.packets_in, &totals.packets_out, &totals.bytes_in,
+                                     &totals.bytes_out};
     bool all = true;
     for (std::size_t i = 0; i < 5; ++i) {
       const auto value = hex(words[i]);
@@ -334,7 +339,8 @@ Reading parse_proc_arp(std::string_view text, KernelState& state) {
   std::size_t number = 0;
   bool headed = false;
   std::map<std::pair<Address, std::string>, std::size_t> known;
-  for (std::size_t i = 0; i < state.neighbours.size(); ++i) known.emplace(std::pair{state.neighbours[i].address, state.neighbours[i].dev}, i);
+  for (std::size_t i = 0; i < state.neighbours.size(); ++i)
+    known.emplace(std::pair{state.neighbours[i].address, state.neighbours[i].dev}, i);
   for (const std::string_view line : lines_of(text)) {
     ++number;
     const auto words = words_of(line);
@@ -381,7 +387,8 @@ Reading parse_proc_counters(std::string_view text, KernelState& state) {
       std::int64_t value = 0;  // Tcp:MaxConn is -1
       const char* end = values[k].data() + values[k].size();
       const auto [stop, error] = std::from_chars(values[k].data(), end, value);
-      if (error == std::errc{} && stop == end) state.counters[printable(names[0], kMaxName) + printable(names[k], kMaxName)] = value;
+      if (error == std::errc{} && stop == end)
+        state.counters[printable(names[0], kMaxName) + printable(names[k], kMaxName)] = value;
     }
     ++i;
     reading.known = true;
@@ -399,8 +406,8 @@ Reading parse_proc_modules(std::string_view text, KernelState& state) {
     const auto words = words_of(line);
     if (words.empty() || (words.size() >= 2 && words[0] == "Module" && words[1] == "Size")) continue;  // lsmod's head
     std::uint64_t size = 0, users = 0;
-    if (words.size() < 3 || !parse_number(words[1], UINT64_MAX, size) || !(words[2] == "-" || parse_number(words[2], UINT64_MAX, users)) ||
-        state.modules.size() >= kMaxModules) {
+    if (words.size() < 3 || !parse_number(words[1], UINT64_MAX, size) ||
+        !(words[2] == "-" || parse_number(words[2], UINT64_MAX, users)) || state.modules.size() >= kMaxModules) {
       note(reading, number, "no module");
       continue;
     }

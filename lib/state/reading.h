@@ -19,7 +19,7 @@ struct Reading {
 /// A command's saved output without the lines `# stderr: ...` and `# exit N` that the collector added.
 struct CommandOutput {
   std::string body;
-  std::string error;    // the stderr lines, joined with "; "; printable
+  std::string error;  // the stderr lines, joined with "; "; printable
   int exit_status = 0;
   [[nodiscard]] bool failed() const { return exit_status != 0; }
 };

@@ -70,8 +70,9 @@ void apply_exception(const KernelState& state, const Flow& flow, RouteDecision& 
     std::size_t owners = 0;
     for (const Route& route : state.routes) {
       if (route.v6 != flow.v6 || route.type != RouteType::unicast || !route.destination.contains(flow.destination)) continue;
-      owners += static_cast<std::size_t>(std::count_if(route.nexthops.begin(), route.nexthops.end(),
-                                                       [&decision](const NextHop& h) { return h.gateway && h.dev == decision.dev; }));
+      owners +=
+          static_cast<std::size_t>(std::count_if(route.nexthops.begin(), route.nexthops.end(),
+                                                 [&decision](const NextHop& h) { return h.gateway && h.dev == decision.dev; }));
     }
     if (owners > 1) decision.doubts.emplace_back("the cached redirect may belong to another route over the same device");
     // An on-link exception is listed with the destination as its own gateway.
@@ -90,7 +91,8 @@ std::optional<Address> preferred_source(const KernelState& state, const RouteDec
     if (a.dev != decision.dev || !a.address.is_v4() || a.secondary || a.scope == "host") continue;
     if (first == nullptr) first = &a;
     // The route's own gateway, not a redirect's: nh->nh_saddr is chosen when the route is made.
-    const auto gateway = decision.route && !decision.route->nexthops.empty() ? decision.route->nexthops.front().gateway : std::nullopt;
+    const auto gateway =
+        decision.route && !decision.route->nexthops.empty() ? decision.route->nexthops.front().gateway : std::nullopt;
     const auto network = parse_prefix(to_string(a.peer.value_or(a.address)) + "/" + std::to_string(a.length));
     if (gateway && network && network->contains(*gateway)) return a.address;
   }
@@ -116,22 +118,40 @@ std::string explain(const RouteDecision& decision, const RouteQuestion& question
       }
       text += by_rule;
       break;
-    case Outcome::local: text = to + " is delivered to this host itself" + by_route + by_rule; break;
-    case Outcome::broadcast: text = to + " is a broadcast, anycast or multicast address here" + by_route; break;
-    case Outcome::no_route: text = "no route to " + to; break;
-    case Outcome::unreachable: text = to + " is refused as unreachable" + by_route + by_rule; break;
-    case Outcome::prohibited: text = to + " is administratively prohibited" + by_route + by_rule; break;
-    case Outcome::blackhole: text = to + " is dropped silently" + by_route + by_rule; break;
-    case Outcome::not_forwarding: text = "forwarding is off on " + question.iif + ", so the packet to " + to + " is dropped silently"; break;
+    case Outcome::local:
+      text = to + " is delivered to this host itself" + by_route + by_rule;
+      break;
+    case Outcome::broadcast:
+      text = to + " is a broadcast, anycast or multicast address here" + by_route;
+      break;
+    case Outcome::no_route:
+      text = "no route to " + to;
+      break;
+    case Outcome::unreachable:
+      text = to + " is refused as unreachable" + by_route + by_rule;
+      break;
+    case Outcome::prohibited:
+      text = to + " is administratively prohibited" + by_route + by_rule;
+      break;
+    case Outcome::blackhole:
+      text = to + " is dropped silently" + by_route + by_rule;
+      break;
+    case Outcome::not_forwarding:
+      text = "forwarding is off on " + question.iif + ", so the packet to " + to + " is dropped silently";
+      break;
     case Outcome::martian:
       text = "the packet from " + (question.source ? to_string(*question.source) : std::string("-")) + " to " + to +
              (question.iif.empty() ? " has a source that is not this host's own" : " is refused as martian on " + question.iif);
       break;
     case Outcome::reverse_path:
-      text = "reverse path filtering (rp_filter) drops the packet from " + (question.source ? to_string(*question.source) : std::string("-")) + " on " + question.iif +
-             (decision.reverse.route ? ": the way back to it is " + to_string(*decision.reverse.route) : ": there is no way back to it");
+      text = "reverse path filtering (rp_filter) drops the packet from " +
+             (question.source ? to_string(*question.source) : std::string("-")) + " on " + question.iif +
+             (decision.reverse.route ? ": the way back to it is " + to_string(*decision.reverse.route)
+                                     : ": there is no way back to it");
       break;
-    case Outcome::unknown: text = "not known"; break;
+    case Outcome::unknown:
+      text = "not known";
+      break;
   }
   for (const std::string& doubt : decision.doubts) text += "; " + doubt;
   text[0] = static_cast<char>(text[0] >= 'a' && text[0] <= 'z' ? text[0] - 'a' + 'A' : text[0]);
@@ -144,7 +164,8 @@ struct SourceCheck {
 };
 
 /// fib_validate_source() and __fib_validate_source(). `oif`: the device that the packet will leave by; empty for local delivery.
-SourceCheck validate_source(const KernelState& state, const RouteQuestion& question, const std::string& oif, RouteDecision& decision) {
+SourceCheck validate_source(const KernelState& state, const RouteQuestion& question, const std::string& oif,
+                            RouteDecision& decision) {
   ReversePath& reverse = decision.reverse;
   const Address& source = *question.source;
   const DeviceSetting rp = effective_rp_filter(state, question.iif);
@@ -184,12 +205,15 @@ SourceCheck validate_source(const KernelState& state, const RouteQuestion& quest
     reverse.passes = false;
     return SourceCheck{code};
   };
-  const bool reachable = found.outcome == Outcome::unicast || found.outcome == Outcome::local || found.outcome == Outcome::broadcast;
+  const bool reachable =
+      found.outcome == Outcome::unicast || found.outcome == Outcome::local || found.outcome == Outcome::broadcast;
   if (!reachable) return filter != 0 || !rp.effective ? refuse(SourceCheck::kReversePath) : SourceCheck{};
   reverse.route = found.route;
   if (!found.usable.empty()) reverse.dev = found.usable.front().dev;
-  if (found.outcome != Outcome::unicast && !(found.outcome == Outcome::local && accepts_local)) return refuse(SourceCheck::kInvalid);
-  const auto match = std::find_if(found.usable.begin(), found.usable.end(), [&question](const NextHop& h) { return h.dev == question.iif; });
+  if (found.outcome != Outcome::unicast && !(found.outcome == Outcome::local && accepts_local))
+    return refuse(SourceCheck::kInvalid);
+  const auto match =
+      std::find_if(found.usable.begin(), found.usable.end(), [&question](const NextHop& h) { return h.dev == question.iif; });
   const bool uses_dev = found.route && std::any_of(found.route->nexthops.begin(), found.route->nexthops.end(),
                                                    [&question](const NextHop& h) { return h.dev == question.iif; });
   // fib_info_nh_uses_dev(); the return value is whether the next hop's scope is host, that is: has no gateway.
@@ -198,7 +222,8 @@ SourceCheck validate_source(const KernelState& state, const RouteQuestion& quest
     return {reverse.on_link ? 1 : 0};
   }
   // A device without any address is not checked strictly (no_addr).
-  const bool no_address = state.known.addresses && std::none_of(state.addresses.begin(), state.addresses.end(), [&question](const InterfaceAddress& a) {
+  const bool no_address = state.known.addresses &&
+                          std::none_of(state.addresses.begin(), state.addresses.end(), [&question](const InterfaceAddress& a) {
                             return a.dev == question.iif && a.address.is_v4();
                           });
   if (no_address) return filter != 0 ? refuse(SourceCheck::kReversePath) : SourceCheck{};
@@ -217,8 +242,8 @@ SourceCheck validate_source(const KernelState& state, const RouteQuestion& quest
 }
 
 /// __mkroute_input()'s test for IPSKB_DOREDIRECT, acted on by ip_forward(). `route_gateway` is the table's, before exceptions.
-void predict_redirect(const KernelState& state, const RouteQuestion& question, const SourceCheck& source, const std::optional<Address>& route_gateway,
-                      RouteDecision& decision) {
+void predict_redirect(const KernelState& state, const RouteQuestion& question, const SourceCheck& source,
+                      const std::optional<Address>& route_gateway, RouteDecision& decision) {
   if (decision.dev != question.iif || source.result != 1) {
     decision.will_redirect = false;
     return;
@@ -279,17 +304,28 @@ void finish(RouteDecision& decision, const RouteQuestion& question) {
 
 std::string_view name(Outcome outcome) noexcept {
   switch (outcome) {
-    case Outcome::unicast: return "unicast";
-    case Outcome::local: return "local";
-    case Outcome::broadcast: return "broadcast";
-    case Outcome::no_route: return "no-route";
-    case Outcome::unreachable: return "unreachable";
-    case Outcome::prohibited: return "prohibited";
-    case Outcome::blackhole: return "blackhole";
-    case Outcome::not_forwarding: return "not-forwarding";
-    case Outcome::martian: return "martian";
-    case Outcome::reverse_path: return "reverse-path";
-    case Outcome::unknown: break;
+    case Outcome::unicast:
+      return "unicast";
+    case Outcome::local:
+      return "local";
+    case Outcome::broadcast:
+      return "broadcast";
+    case Outcome::no_route:
+      return "no-route";
+    case Outcome::unreachable:
+      return "unreachable";
+    case Outcome::prohibited:
+      return "prohibited";
+    case Outcome::blackhole:
+      return "blackhole";
+    case Outcome::not_forwarding:
+      return "not-forwarding";
+    case Outcome::martian:
+      return "martian";
+    case Outcome::reverse_path:
+      return "reverse-path";
+    case Outcome::unknown:
+      break;
   }
   return "unknown";
 }
@@ -347,7 +383,8 @@ RouteDecision decide_input(const KernelState& state, const RouteQuestion& questi
   take(fib_lookup(state, flow), decision);
   const std::optional<Address> route_gateway = decision.via;
   const DeviceSetting forwarding = effective_forwarding(state, question.iif, flow.v6);
-  const bool found = decision.outcome == Outcome::unicast || decision.outcome == Outcome::local || decision.outcome == Outcome::broadcast;
+  const bool found =
+      decision.outcome == Outcome::unicast || decision.outcome == Outcome::local || decision.outcome == Outcome::broadcast;
 
   if (flow.v6) {
     // No reverse path filter and no martian test by source in IPv6's own routing.

@@ -19,8 +19,8 @@ namespace lvsnat {
 /// The packet that is asked about. What is not known stays empty; rules that depend on it are named in `doubts`.
 struct RouteQuestion {
   Address destination;
-  std::optional<Address> source;     // empty: not chosen yet (output only)
-  std::string iif;                   // decide_input(): the device that it came in by
+  std::optional<Address> source;  // empty: not chosen yet (output only)
+  std::string iif;                // decide_input(): the device that it came in by
   std::optional<std::uint32_t> mark = 0;
   std::optional<std::uint8_t> protocol;
   std::optional<std::uint16_t> sport, dport;
@@ -29,45 +29,45 @@ struct RouteQuestion {
 };
 
 enum class Outcome : std::uint8_t {
-  unicast,          // goes out by `dev`, to `via` or straight to the destination
-  local,            // delivered to this host
-  broadcast,        // a broadcast (or multicast, anycast) address: neither forwarded nor sent by LVS-NAT
-  no_route,         // ENETUNREACH: no rule and no route matched
-  unreachable,      // an `unreachable` route: EHOSTUNREACH (a rule: ENETUNREACH)
-  prohibited,       // EACCES
-  blackhole,        // EINVAL, silent
-  not_forwarding,   // input only: forwarding is off on `iif` (EHOSTUNREACH; dropped silently, Ip:InAddrErrors)
-  martian,          // input: impossible source or destination (EINVAL); output: the source is not this host's own
-  reverse_path,     // input only: rp_filter drops it (EXDEV, TcpExt:IPReversePathFilter)
-  unknown,          // the tables of this family were not read
+  unicast,         // goes out by `dev`, to `via` or straight to the destination
+  local,           // delivered to this host
+  broadcast,       // a broadcast (or multicast, anycast) address: neither forwarded nor sent by LVS-NAT
+  no_route,        // ENETUNREACH: no rule and no route matched
+  unreachable,     // an `unreachable` route: EHOSTUNREACH (a rule: ENETUNREACH)
+  prohibited,      // EACCES
+  blackhole,       // EINVAL, silent
+  not_forwarding,  // input only: forwarding is off on `iif` (EHOSTUNREACH; dropped silently, Ip:InAddrErrors)
+  martian,         // input: impossible source or destination (EINVAL); output: the source is not this host's own
+  reverse_path,    // input only: rp_filter drops it (EXDEV, TcpExt:IPReversePathFilter)
+  unknown,         // the tables of this family were not read
 };
 std::string_view name(Outcome) noexcept;  // "unicast", "no-route", ...
 
 /// What fib_validate_source() says of a packet's source on the device that it came in by.
 struct ReversePath {
-  bool checked = false;              // false: rp_filter is off and nothing else asked for it
+  bool checked = false;  // false: rp_filter is off and nothing else asked for it
   bool passes = true;
-  bool on_link = false;              // the source is a neighbour on that very device (return value 1: may be redirected)
-  std::optional<long long> rp_filter;   // effective value; empty: not known
-  std::optional<Route> route;        // the route back to the source, and where it leads
+  bool on_link = false;                // the source is a neighbour on that very device (return value 1: may be redirected)
+  std::optional<long long> rp_filter;  // effective value; empty: not known
+  std::optional<Route> route;          // the route back to the source, and where it leads
   std::string dev;
 };
 
 struct RouteDecision {
   Outcome outcome = Outcome::unknown;
-  std::optional<Address> via;        // next hop; empty: the destination is on-link
+  std::optional<Address> via;  // next hop; empty: the destination is on-link
   std::string dev;
-  std::optional<Address> prefsrc;    // source address that the kernel would choose (output)
+  std::optional<Address> prefsrc;  // source address that the kernel would choose (output)
   std::string table;
-  std::optional<RoutingRule> rule;   // that led there
+  std::optional<RoutingRule> rule;  // that led there
   std::optional<Route> route;
   std::optional<RouteException> exception;  // that replaced the route's next hop or MTU
-  std::vector<NextHop> alternatives; // every next hop of a multipath route, the chosen one among them; empty: no choice
-  ReversePath reverse;               // decide_input() only
-  std::optional<bool> will_redirect; // decide_input(): an ICMP redirect goes to the source; empty: not known
+  std::vector<NextHop> alternatives;        // every next hop of a multipath route, the chosen one among them; empty: no choice
+  ReversePath reverse;                      // decide_input() only
+  std::optional<bool> will_redirect;        // decide_input(): an ICMP redirect goes to the source; empty: not known
   std::optional<Address> redirect_gateway;  // the "better" next hop that the redirect would name
-  std::vector<std::string> doubts;   // why this may be otherwise; empty: certain
-  std::string explanation;           // one sentence or two: rule, route, exception, and what refused it
+  std::vector<std::string> doubts;          // why this may be otherwise; empty: certain
+  std::string explanation;                  // one sentence or two: rule, route, exception, and what refused it
 
   /// The address that the frame is sent to: via, or the destination itself.
   [[nodiscard]] Address next_hop(const Address& destination) const { return via.value_or(destination); }

@@ -13,7 +13,6 @@ namespace {
 using ServiceKey = std::tuple<ServiceProtocol, Address, std::uint16_t, std::uint32_t, bool>;
 ServiceKey key_of(const Service& s) { return {s.protocol, s.vip, s.port, s.fwmark.value_or(0), s.v6}; }
 
-
 std::string port_or_all(const Destination& d, const Service& service) {
   const std::uint16_t port = destination_port(service, d);
   return port == 0 ? to_string(d.rip) : to_string(Endpoint{d.rip, port});
@@ -41,13 +40,14 @@ class Comparison {
       say(what + " runs with scheduler " + have.scheduler + ", configured is " + want.scheduler + ".");
     }
     if (want.persistence && have.persistence != want.persistence) {
-      say(what + (have.persistence ? " is persistent for " + std::to_string(*have.persistence) + " s" : " is not persistent") + ", configured are " +
-          std::to_string(*want.persistence) + " s.");
+      say(what + (have.persistence ? " is persistent for " + std::to_string(*have.persistence) + " s" : " is not persistent") +
+          ", configured are " + std::to_string(*want.persistence) + " s.");
     } else if (!want.persistence && have.persistence) {
       say(what + " is persistent for " + std::to_string(*have.persistence) + " s, which is not configured.");
     }
     if (want.one_packet != have.one_packet) {
-      say(what + (have.one_packet ? " runs with one-packet scheduling, which is not configured." : " runs without the one-packet scheduling that is configured."));
+      say(what + (have.one_packet ? " runs with one-packet scheduling, which is not configured."
+                                  : " runs without the one-packet scheduling that is configured."));
     }
     std::map<std::pair<Address, std::uint16_t>, const Destination*> running;
     for (const Destination& d : have.destinations) running.emplace(std::pair{d.rip, destination_port(have, d)}, &d);
@@ -73,7 +73,8 @@ class Comparison {
     if (want.method != Method::unknown && have.method != Method::unknown && want.method != have.method) {
       // The kernel turns any method into local for an address of its own (__ip_vs_update_dest): not a difference in rules.
       if (have.method != Method::local) {
-        say(what + " is forwarded to by " + std::string(name(have.method)) + ", configured is " + std::string(name(want.method)) + ".");
+        say(what + " is forwarded to by " + std::string(name(have.method)) + ", configured is " + std::string(name(want.method)) +
+            ".");
       }
     }
     if (want.weight && have.weight && *want.weight != *have.weight) {
@@ -81,7 +82,8 @@ class Comparison {
           std::to_string(*want.weight) + ".");
     }
     const auto threshold = [&](const char* which, const auto& w, const auto& h) {
-      if (w && h && *w != *h) say(what + " has the " + which + " threshold " + std::to_string(*h) + ", configured is " + std::to_string(*w) + ".");
+      if (w && h && *w != *h)
+        say(what + " has the " + which + " threshold " + std::to_string(*h) + ", configured is " + std::to_string(*w) + ".");
     };
     threshold("upper", want.upper_threshold, have.upper_threshold);
     threshold("lower", want.lower_threshold, have.lower_threshold);
@@ -94,34 +96,50 @@ class Comparison {
 
 std::string_view name(ServiceProtocol protocol) noexcept {
   switch (protocol) {
-    case ServiceProtocol::tcp: return "tcp";
-    case ServiceProtocol::udp: return "udp";
-    case ServiceProtocol::sctp: return "sctp";
-    case ServiceProtocol::fwmark: break;
+    case ServiceProtocol::tcp:
+      return "tcp";
+    case ServiceProtocol::udp:
+      return "udp";
+    case ServiceProtocol::sctp:
+      return "sctp";
+    case ServiceProtocol::fwmark:
+      break;
   }
   return "fwmark";
 }
 
 std::string_view name(Method method) noexcept {
   switch (method) {
-    case Method::masq: return "masq";
-    case Method::route: return "route";
-    case Method::tunnel: return "tunnel";
-    case Method::local: return "local";
-    case Method::unknown: break;
+    case Method::masq:
+      return "masq";
+    case Method::route:
+      return "route";
+    case Method::tunnel:
+      return "tunnel";
+    case Method::local:
+      return "local";
+    case Method::unknown:
+      break;
   }
   return "unknown";
 }
 
 std::string_view name(Origin origin) noexcept {
   switch (origin) {
-    case Origin::netlink: return "netlink";
-    case Origin::state: return "state";
-    case Origin::ipvsadm_save: return "ipvsadm-save";
-    case Origin::keepalived: return "keepalived";
-    case Origin::lvs_conf: return "lvs-conf";
-    case Origin::option: return "option";
-    case Origin::inferred: break;
+    case Origin::netlink:
+      return "netlink";
+    case Origin::state:
+      return "state";
+    case Origin::ipvsadm_save:
+      return "ipvsadm-save";
+    case Origin::keepalived:
+      return "keepalived";
+    case Origin::lvs_conf:
+      return "lvs-conf";
+    case Origin::option:
+      return "option";
+    case Origin::inferred:
+      break;
   }
   return "inferred";
 }
@@ -159,7 +177,8 @@ std::vector<std::string> differences(const Declaration& configured, const std::v
     const auto text = [](const ServiceTimeouts& t) {
       return std::to_string(t.tcp) + "/" + std::to_string(t.tcp_fin) + "/" + std::to_string(t.udp);
     };
-    comparison.say("Timeouts (tcp/tcpfin/udp) are " + text(*running_timeouts) + " s, configured are " + text(*configured.timeouts) + " s.");
+    comparison.say("Timeouts (tcp/tcpfin/udp) are " + text(*running_timeouts) + " s, configured are " +
+                   text(*configured.timeouts) + " s.");
   }
   comparison.finish();
   return std::move(comparison.sentences);
@@ -174,7 +193,8 @@ std::vector<std::string> differences(const Declaration& configured, const Kernel
   const auto owned = [&](const Address& address, const std::string& what) {
     if (address.is_none() || std::find(told.begin(), told.end(), address) != told.end()) return;
     told.push_back(address);
-    if (!owns_address(running, address)) out.push_back(what + " " + to_string(address) + " is configured, but this host does not hold it.");
+    if (!owns_address(running, address))
+      out.push_back(what + " " + to_string(address) + " is configured, but this host does not hold it.");
   };
   for (const Service& s : configured.services) {
     if (s.protocol != ServiceProtocol::fwmark) owned(s.vip, "VIP");

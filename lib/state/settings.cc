@@ -124,7 +124,8 @@ DeviceSetting effective_accept_redirects(const KernelState& state, std::string_v
   // IN_DEV_RX_REDIRECTS: IN_DEV_FORWARD ? all && dev : all || dev.
   if (!forwarding.effective) {
     // Both rules agree where both values are the same.
-    if (setting.all && setting.device && (*setting.all != 0) == (*setting.device != 0)) setting.effective = *setting.all != 0 ? 1 : 0;
+    if (setting.all && setting.device && (*setting.all != 0) == (*setting.device != 0))
+      setting.effective = *setting.all != 0 ? 1 : 0;
   } else if (*forwarding.effective != 0) {
     decide_and(setting);
   } else {
@@ -133,8 +134,12 @@ DeviceSetting effective_accept_redirects(const KernelState& state, std::string_v
   return setting;
 }
 
-DeviceSetting effective_secure_redirects(const KernelState& state, std::string_view dev) { return setting_or(state, dev, "secure_redirects"); }
-DeviceSetting effective_shared_media(const KernelState& state, std::string_view dev) { return setting_or(state, dev, "shared_media"); }
+DeviceSetting effective_secure_redirects(const KernelState& state, std::string_view dev) {
+  return setting_or(state, dev, "secure_redirects");
+}
+DeviceSetting effective_shared_media(const KernelState& state, std::string_view dev) {
+  return setting_or(state, dev, "shared_media");
+}
 DeviceSetting effective_rp_filter(const KernelState& state, std::string_view dev) { return setting_max(state, dev, "rp_filter"); }
 
 }  // namespace lvsnat

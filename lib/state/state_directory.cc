@@ -31,8 +31,9 @@ class DirectoryReader {
     read_ipvs();
     read_rest();
     if (files_ == 0) {
-      return Error{ErrorCode::not_found, printable(directory_.native()) +
-                                             ": holds no file of a state directory (addr.json, route.json, sysctl.txt, ipvsadm-save.txt, ...)"};
+      return Error{ErrorCode::not_found,
+                   printable(directory_.native()) +
+                       ": holds no file of a state directory (addr.json, route.json, sysctl.txt, ipvsadm-save.txt, ...)"};
     }
     remove_duplicates(state_);
     tell_what_is_missing();
@@ -61,7 +62,9 @@ class DirectoryReader {
     const auto output = load(name);
     if (!output) return;
     if (output->failed()) {
-      gap(name, "the command failed: " + (output->error.empty() ? "exit status " + std::to_string(output->exit_status) : output->error), "");
+      gap(name,
+          "the command failed: " + (output->error.empty() ? "exit status " + std::to_string(output->exit_status) : output->error),
+          "");
       return;
     }
     note(name, parse(output->body));
@@ -121,7 +124,8 @@ class DirectoryReader {
     std::vector<std::string> names;
     std::error_code error;
     std::size_t scanned = 0;
-    for (fs::directory_iterator it(directory_, error), end; !error && it != end && scanned < kMaxScanned; it.increment(error), ++scanned) {
+    for (fs::directory_iterator it(directory_, error), end; !error && it != end && scanned < kMaxScanned;
+         it.increment(error), ++scanned) {
       std::string name = it->path().filename().native();
       const bool answer = name.starts_with("route-get-") && name.ends_with(".json");
       const bool trace = name.starts_with("traceroute-") && name.ends_with(".txt");
@@ -177,11 +181,14 @@ class DirectoryReader {
       return;
     }
     const std::string said = output->error + " " + printable(trim(output->body), 300);
-    const bool absent = said.find("No such file") != std::string::npos || said.find("Protocol not available") != std::string::npos;
+    const bool absent =
+        said.find("No such file") != std::string::npos || said.find("Protocol not available") != std::string::npos;
     if (absent && (name == "ip_vs" || said.find("initialize ipvs") != std::string::npos)) {
       ipvs_denied_ = true;
     } else {
-      gap(name, "the command failed: " + (output->error.empty() ? "exit status " + std::to_string(output->exit_status) : output->error), "");
+      gap(name,
+          "the command failed: " + (output->error.empty() ? "exit status " + std::to_string(output->exit_status) : output->error),
+          "");
     }
   }
 

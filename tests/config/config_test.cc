@@ -31,7 +31,8 @@ TEST(Config, FormatIsToldByContent) {
   EXPECT_EQ(origin_of("#!/bin/sh\nipvsadm -C\nipvsadm -A -t 1.2.3.4:80\n"), "ipvsadm-save");
   EXPECT_EQ(origin_of("! comment\n\nglobal_defs {\n}\n"), "keepalived");
   EXPECT_EQ(origin_of("virtual_server 1.2.3.4 80 {\n}\n"), "keepalived");
-  EXPECT_EQ(origin_of("#lvs_nat.conf\nLVS_TYPE=VS_NAT\nVIP=eth0:110 1.2.3.4 255.255.255.0 1.2.3.255\nSERVICE=t 80 rr 10.1.1.2\n"), "lvs-conf");
+  EXPECT_EQ(origin_of("#lvs_nat.conf\nLVS_TYPE=VS_NAT\nVIP=eth0:110 1.2.3.4 255.255.255.0 1.2.3.255\nSERVICE=t 80 rr 10.1.1.2\n"),
+            "lvs-conf");
   EXPECT_EQ(origin_of("hello\n"), "is neither ipvsadm-save output, nor a keepalived.conf, nor the HOWTO's lvs_nat.conf");
   EXPECT_EQ(origin_of(""), "is empty (an empty ipvsadm-save means that no service was configured)");
 }
@@ -63,8 +64,9 @@ TEST(ServiceOption, Shapes) {
 }
 
 TEST(ServiceOption, Mistakes) {
-  for (const char* bad : {"", "tcp", "tcp:", "tcp:1.2.3.4", "tcp:1.2.3.4:80=", "tcp:1.2.3.4:80=10.0.0.1,,10.0.0.2", "icmp:1.2.3.4:80", "tcp:fd00::1:80",
-                          "tcp:1.2.3.4:80=fd00::1", "fwmark:0=10.0.0.1", "tcp:1.2.3.4:80=10.0.0.1,10.0.0.1:80", "tcp:1.2.3.4:80=name"}) {
+  for (const char* bad : {"", "tcp", "tcp:", "tcp:1.2.3.4", "tcp:1.2.3.4:80=", "tcp:1.2.3.4:80=10.0.0.1,,10.0.0.2",
+                          "icmp:1.2.3.4:80", "tcp:fd00::1:80", "tcp:1.2.3.4:80=fd00::1", "fwmark:0=10.0.0.1",
+                          "tcp:1.2.3.4:80=10.0.0.1,10.0.0.1:80", "tcp:1.2.3.4:80=name"}) {
     const auto s = parse_service_option(bad);
     ASSERT_FALSE(s) << bad;
     EXPECT_EQ(s.error().code, ErrorCode::usage);

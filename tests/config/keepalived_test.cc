@@ -94,19 +94,21 @@ TEST(Keepalived, GroupsWithRanges) {
   ASSERT_TRUE(d) << d.error().message;
   std::vector<std::string> names;
   for (const Service& s : d->services) names.push_back(to_string(s));
-  EXPECT_EQ(names, (std::vector<std::string>{"udp:192.168.1.1:53", "udp:192.168.1.2:53", "udp:192.168.1.3:53", "udp:[fd00::a]:53", "udp:[fd00::b]:53",
-                                             "udp:[fd00::c]:53", "fwmark:9", "udp:192.168.2.1:54"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"udp:192.168.1.1:53", "udp:192.168.1.2:53", "udp:192.168.1.3:53", "udp:[fd00::a]:53",
+                                             "udp:[fd00::b]:53", "udp:[fd00::c]:53", "fwmark:9", "udp:192.168.2.1:54"}));
   EXPECT_EQ(d->services[0].destinations[0].method, Method::tunnel);
 }
 
 TEST(Keepalived, Mistakes) {
   EXPECT_EQ(error_of("virtual_server 1.2.3.4 80 {\n"), "k:1:1: the block that begins here is never closed");
   EXPECT_EQ(error_of("}\n"), "k:1:1: a closing brace without an opening one");
-  EXPECT_EQ(error_of("virtual_server host 80 { }\n"), "k:1:16: 'host' is no address, and neither --name nor the hosts file knows it");
+  EXPECT_EQ(error_of("virtual_server host 80 { }\n"),
+            "k:1:16: 'host' is no address, and neither --name nor the hosts file knows it");
   EXPECT_EQ(error_of("virtual_server 1.2.3.4 80 {\n  lb_kind FOO\n}\n"), "k:2:11: 'FOO' is none of NAT, DR, TUN");
   EXPECT_EQ(error_of("virtual_server 1.2.3.4 80 {\n  real_server 1.2.3.5 99999 { }\n}\n"), "k:2:23: '99999' is no port");
   EXPECT_EQ(error_of("virtual_server group G { }\n"), "k:1:1: there is no virtual_server_group 'G'");
-  EXPECT_EQ(error_of("virtual_server 1.2.3.4 80 { }\nvirtual_server 1.2.3.4 80 { }\n"), "k:2:1: virtual_server tcp:1.2.3.4:80 stands twice");
+  EXPECT_EQ(error_of("virtual_server 1.2.3.4 80 { }\nvirtual_server 1.2.3.4 80 { }\n"),
+            "k:2:1: virtual_server tcp:1.2.3.4:80 stands twice");
   EXPECT_EQ(error_of("virtual_server 1.2.3.4 80\n"), "k:1:1: virtual_server has no block");
   EXPECT_EQ(error_of("virtual_server fwmark 0 { }\n"), "k:1:23: '0' is no firewall mark");
   EXPECT_NE(error_of("virtual_server_group G {\n 1.2.3.9-3 80\n}\n"), "(none)");

@@ -19,7 +19,7 @@ constexpr std::array kLayers{
     Layer{"lib/base", ""},
     Layer{"lib/decode", "base"},
     Layer{"lib/state", "base decode"},
-    Layer{"lib/config", "base decode"},
+    Layer{"lib/config", "base decode state"},
     Layer{"lib/track", "base decode state config"},
     Layer{"lib/facts", "base decode state config track"},
     Layer{"lib/rules", "base decode state config track facts"},

@@ -18,7 +18,8 @@ TEST(IpJson, RoutesOfAllShapes) {
       R"([{"dst":"10.8.0.0/16","gateway":"10.77.0.1","dev":"d0","table":"100","flags":["onlink"]},
           {"dst":"default","flags":[],"nexthops":[{"gateway":"10.1.1.1","dev":"d0","weight":3,"flags":[]},
                                                   {"gateway":"10.1.1.2","dev":"d0","weight":1,"flags":["dead","linkdown"]}]},
-          {"dst":"172.16.0.0/12","gateway":"10.1.1.3","dev":"d0","prefsrc":"10.1.1.10","metric":50,"flags":[],"metrics":[{"mtu":1400}]},
+          {"dst":"172.16.0.0/12","gateway":"10.1.1.3","dev":"d0","prefsrc":"10.1.1.10","metric":50,"flags":[],
+            "metrics":[{"mtu":1400}]},
           {"type":"unreachable","dst":"198.51.100.0/24","metric":9,"flags":[]},
           {"type":"throw","dst":"10.9.0.0/16","table":"100","flags":[]},
           {"dst":"10.4.0.0/16","via":{"family":"inet6","host":"fe80::1"},"dev":"d0","flags":[]},
@@ -28,7 +29,8 @@ TEST(IpJson, RoutesOfAllShapes) {
   ASSERT_TRUE(reading.known) << reading.problem;
   ASSERT_EQ(s.routes.size(), 8u);
   EXPECT_EQ(to_string(s.routes[0]), "10.8.0.0/16 via 10.77.0.1 dev d0 onlink table 100");
-  EXPECT_EQ(to_string(s.routes[1]), "default nexthop via 10.1.1.1 dev d0 weight 3 nexthop via 10.1.1.2 dev d0 dead linkdown weight 1");
+  EXPECT_EQ(to_string(s.routes[1]),
+            "default nexthop via 10.1.1.1 dev d0 weight 3 nexthop via 10.1.1.2 dev d0 dead linkdown weight 1");
   EXPECT_EQ(to_string(s.routes[2]), "172.16.0.0/12 via 10.1.1.3 dev d0 src 10.1.1.10 metric 50 mtu 1400");
   EXPECT_EQ(to_string(s.routes[3]), "unreachable 198.51.100.0/24 metric 9");
   EXPECT_TRUE(s.routes[3].nexthops.empty());
@@ -44,7 +46,8 @@ TEST(IpJson, RoutesOfAllShapes) {
 
 TEST(IpJson, ARouteThatIsNotUnderstoodMakesTheTableUnknown) {
   KernelState s;
-  const Reading reading = parse_ip_route(R"([{"dst":"default","gateway":"10.1.1.9","dev":"eth0"},{"dst":"nonsense","dev":"eth0"}])", false, s);
+  const Reading reading =
+      parse_ip_route(R"([{"dst":"default","gateway":"10.1.1.9","dev":"eth0"},{"dst":"nonsense","dev":"eth0"}])", false, s);
   EXPECT_FALSE(reading.known);
   EXPECT_EQ(reading.problem, "record 2 has no destination that is understood");
   EXPECT_FALSE(s.known.routes_v4);
@@ -65,8 +68,10 @@ TEST(IpJson, Rules) {
   KernelState s;
   const Reading reading = parse_ip_rule(
       R"([{"priority":0,"src":"all","table":"local"},
-          {"priority":1000,"src":"10.1.1.0","srclen":24,"fwmark":"0x1","fwmask":"0xff","iif":"d0","iif_detached":null,"ipproto":"tcp","dport":80,"table":"100"},
-          {"priority":1001,"not":null,"src":"all","dst":"10.0.0.0","dstlen":8,"sport_start":100,"sport_end":200,"table":"200","suppress_prefixlen":0},
+          {"priority":1000,"src":"10.1.1.0","srclen":24,"fwmark":"0x1","fwmask":"0xff","iif":"d0","iif_detached":null,
+            "ipproto":"tcp","dport":80,"table":"100"},
+          {"priority":1001,"not":null,"src":"all","dst":"10.0.0.0","dstlen":8,"sport_start":100,"sport_end":200,
+            "table":"200","suppress_prefixlen":0},
           {"priority":1002,"src":"all","fwmark":"0x7","goto":2000},
           {"priority":1003,"src":"all","uid_start":0,"uid_end":99,"table":"200"},
           {"priority":2000,"src":"all","oif":"d0","action":"unreachable"},
@@ -88,11 +93,13 @@ TEST(IpJson, Rules) {
 TEST(IpJson, AddressesWithFlagsAndPeers) {
   KernelState s;
   const Reading reading = parse_ip_address(
-      R"([{"ifindex":2,"ifname":"eth0","flags":["BROADCAST","UP","LOWER_UP"],"mtu":1500,"link_type":"ether","address":"02:00:5e:00:10:00",
+      R"([{"ifindex":2,"ifname":"eth0","flags":["BROADCAST","UP","LOWER_UP"],"mtu":1500,"link_type":"ether",
+            "address":"02:00:5e:00:10:00",
            "addr_info":[{"family":"inet","local":"10.1.1.9","prefixlen":24,"scope":"global","label":"eth0"},
                         {"family":"inet","local":"10.1.1.10","prefixlen":24,"scope":"global","secondary":true,"label":"eth0:1"},
                         {"family":"inet","local":"10.2.0.1","address":"10.2.0.2","prefixlen":32,"scope":"global"},
-                        {"family":"inet6","local":"fd00::110","prefixlen":64,"scope":"global","dadfailed":true,"tentative":true}]}])",
+                        {"family":"inet6","local":"fd00::110","prefixlen":64,"scope":"global","dadfailed":true,
+            "tentative":true}]}])",
       s);
   ASSERT_TRUE(reading.known) << reading.problem;
   ASSERT_EQ(s.addresses.size(), 4u);
@@ -111,9 +118,11 @@ TEST(IpJson, AddressesWithFlagsAndPeers) {
 TEST(IpJson, LinksTellWhatLiesBelow) {
   KernelState s;
   const Reading reading = parse_ip_link(
-      R"([{"ifindex":3,"link":"eth0","ifname":"eth0.100","flags":["UP"],"mtu":1500,"link_type":"ether","address":"02:00:00:00:00:01",
+      R"([{"ifindex":3,"link":"eth0","ifname":"eth0.100","flags":["UP"],"mtu":1500,"link_type":"ether",
+            "address":"02:00:00:00:00:01",
            "linkinfo":{"info_kind":"vlan","info_data":{"protocol":"802.1Q","id":100,"flags":[]}}},
-          {"ifindex":4,"link":"veth1","ifname":"veth0","master":"br0","flags":["NO-CARRIER","UP","LOWER_UP","NOARP"],"linkinfo":{"info_kind":"veth"}}])",
+          {"ifindex":4,"link":"veth1","ifname":"veth0","master":"br0","flags":["NO-CARRIER","UP","LOWER_UP","NOARP"],
+            "linkinfo":{"info_kind":"veth"}}])",
       s);
   ASSERT_TRUE(reading.known) << reading.problem;
   EXPECT_EQ(s.links[0].parent, "eth0");
@@ -126,9 +135,11 @@ TEST(IpJson, LinksTellWhatLiesBelow) {
 
 TEST(IpJson, ExceptionsFromJsonAndTextAreOne) {
   KernelState s;
-  parse_ip_exceptions(R"([{"dst":"192.168.1.254","gateway":"192.168.1.254","dev":"eth0","flags":[],"cache":["redirected"],"expires":283},
-                          {"dst":"192.168.1.7","gateway":"10.1.1.9","dev":"eth0","flags":[],"cache":[],"expires":593,"metrics":[{"mtu":1400}]}])",
-                      s);
+  parse_ip_exceptions(
+      R"([{"dst":"192.168.1.254","gateway":"192.168.1.254","dev":"eth0","flags":[],"cache":["redirected"],"expires":283},
+                          {"dst":"192.168.1.7","gateway":"10.1.1.9","dev":"eth0","flags":[],"cache":[],"expires":593,
+            "metrics":[{"mtu":1400}]}])",
+      s);
   const Reading reading = parse_route_cache_text(
       "unicast 192.168.1.254 via 192.168.1.254 dev eth0 \n    cache <redirected> expires 281sec \n"
       "192.168.1.8 via 10.1.1.9 dev eth0 \n    cache expires 592sec mtu 1300 \n",
@@ -145,8 +156,10 @@ TEST(IpJson, ExceptionsFromJsonAndTextAreOne) {
 TEST(IpJson, RouteGetAnswersAndRefusals) {
   KernelState s;
   parse_ip_route_get(split_command_output("# stderr: RTNETLINK answers: Network is unreachable\n# exit 2\n"), "cip", s);
-  parse_ip_route_get(split_command_output(R"([{"dst":"1.1.1.1","from":"10.1.1.50","gateway":"10.1.1.1","dev":"d0","flags":[],"cache":["redirect"],"iif":"d0"}])"),
-                     "reply", s);
+  parse_ip_route_get(
+      split_command_output(
+          R"([{"dst":"1.1.1.1","from":"10.1.1.50","gateway":"10.1.1.1","dev":"d0","flags":[],"cache":["redirect"],"iif":"d0"}])"),
+      "reply", s);
   ASSERT_EQ(s.route_answers.size(), 2u);
   EXPECT_EQ(s.route_answers[0].label, "cip");
   EXPECT_EQ(s.route_answers[0].error, "RTNETLINK answers: Network is unreachable");

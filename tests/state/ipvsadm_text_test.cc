@@ -86,8 +86,10 @@ TEST(IpvsadmRules, NamesAreLookedUp) {
 }
 
 TEST(IpvsadmRules, ErrorsNameFileLineAndColumn) {
-  EXPECT_EQ(error_of("-A -t 1.2.3.4:80 -s rr\n-a -t 1.2.3.4:80 -r 10.0.0.1:99999 -m\n"), "f:2:21: '10.0.0.1:99999' is no RIP:PORT");
-  EXPECT_EQ(error_of("-A -t host:80\n"), "f:1:7: 'host:80' is no VIP:PORT (is it a name? save with `ipvsadm -Sn`, or give --name NAME=ADDRESS)");
+  EXPECT_EQ(error_of("-A -t 1.2.3.4:80 -s rr\n-a -t 1.2.3.4:80 -r 10.0.0.1:99999 -m\n"),
+            "f:2:21: '10.0.0.1:99999' is no RIP:PORT");
+  EXPECT_EQ(error_of("-A -t host:80\n"),
+            "f:1:7: 'host:80' is no VIP:PORT (is it a name? save with `ipvsadm -Sn`, or give --name NAME=ADDRESS)");
   EXPECT_EQ(error_of("-a -t 1.2.3.4:80 -r 10.0.0.1:80 -m\n"), "f:1:1: service tcp:1.2.3.4:80 was not added before this line");
   EXPECT_EQ(error_of("-A -t 1.2.3.4:80\n-A -t 1.2.3.4:80\n"), "f:2:1: service tcp:1.2.3.4:80 stands twice");
   EXPECT_EQ(error_of("-A -f 0\n"), "f:1:7: '0' is no firewall mark (1 to 4294967295)");
@@ -182,10 +184,12 @@ TEST(Differences, NameWhatDeparts) {
     return d;
   };
   const Declaration want = declare(
-      "-A -t 1.2.3.4:80 -s rr\n-a -t 1.2.3.4:80 -r 10.0.0.1:80 -m -w 1\n-a -t 1.2.3.4:80 -r 10.0.0.2:80 -m -w 1\n-A -t 1.2.3.4:81 -s rr\n");
+      "-A -t 1.2.3.4:80 -s rr\n-a -t 1.2.3.4:80 -r 10.0.0.1:80 -m -w 1\n-a -t 1.2.3.4:80 -r 10.0.0.2:80 -m -w 1\n-A -t "
+      "1.2.3.4:81 -s rr\n");
   EXPECT_TRUE(differences(want, want.services).empty());
   const Declaration have = declare(
-      "-A -t 1.2.3.4:80 -s wlc\n-a -t 1.2.3.4:80 -r 10.0.0.1:80 -g -w 0\n-a -t 1.2.3.4:80 -r 10.0.0.3:80 -m -w 1\n-A -u 1.2.3.4:53 -s rr\n");
+      "-A -t 1.2.3.4:80 -s wlc\n-a -t 1.2.3.4:80 -r 10.0.0.1:80 -g -w 0\n-a -t 1.2.3.4:80 -r 10.0.0.3:80 -m -w 1\n-A -u "
+      "1.2.3.4:53 -s rr\n");
   const std::vector<std::string> expected{
       "Service tcp:1.2.3.4:80 runs with scheduler wlc, configured is rr.",
       "Service tcp:1.2.3.4:80, real server 10.0.0.1:80 is forwarded to by route, configured is masq.",

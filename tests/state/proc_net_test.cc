@@ -35,7 +35,8 @@ TEST(ProcNet, IpVsDamage) {
   KernelState s;
   EXPECT_FALSE(parse_proc_ip_vs("", s).known);
   EXPECT_FALSE(s.ipvs.present);
-  const Reading reading = parse_proc_ip_vs("IP Virtual Server version 1.2.1 (size=4096)\nTCP  C0A8016E:00500 rr\n  -> 0A0101:0050 Masq 1 0 3\n", s);
+  const Reading reading =
+      parse_proc_ip_vs("IP Virtual Server version 1.2.1 (size=4096)\nTCP  C0A8016E:00500 rr\n  -> 0A0101:0050 Masq 1 0 3\n", s);
   EXPECT_EQ(reading.problem, "line 2: no service that is understood");
   EXPECT_FALSE(s.known.services);
 }
@@ -46,7 +47,8 @@ TEST(ProcNet, IpVsConnections) {
       "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
       "TCP C0A801FE B8DE C0A8016E 0050 0A010103 0050 TIME_WAIT       113\n"
       "IP  C0A801FE 0000 00000001 0000 0A010103 0000 NONE            299 sip call-id\n"
-      "UDP fd00:0001:0000:0000:0000:0000:0000:0254 DFCC fd00:0001:0000:0000:0000:0000:0000:0110 0050 fd00:0010:0000:0000:0000:0000:0000:0004 0050 UDP 109\n",
+      "UDP fd00:0001:0000:0000:0000:0000:0000:0254 DFCC fd00:0001:0000:0000:0000:0000:0000:0110 0050 "
+      "fd00:0010:0000:0000:0000:0000:0000:0004 0050 UDP 109\n",
       s);
   ASSERT_TRUE(reading.known) << reading.problem;
   ASSERT_EQ(s.ipvs.connections.size(), 3u);
@@ -59,7 +61,8 @@ TEST(ProcNet, IpVsConnections) {
 TEST(ProcNet, IpVsConnectionsAreBounded) {
   KernelState s;
   std::string text = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n";
-  for (std::size_t i = 0; i <= kMaxIpvsConnections; ++i) text += "TCP C0A801FE B8DE C0A8016E 0050 0A010103 0050 TIME_WAIT       113\n";
+  for (std::size_t i = 0; i <= kMaxIpvsConnections; ++i)
+    text += "TCP C0A801FE B8DE C0A8016E 0050 0A010103 0050 TIME_WAIT       113\n";
   EXPECT_TRUE(parse_proc_ip_vs_conn(text, s).known);
   EXPECT_EQ(s.ipvs.connections.size(), kMaxIpvsConnections);
   EXPECT_FALSE(s.ipvs.connections_complete);
@@ -80,8 +83,14 @@ TEST(ProcNet, IpVsTotalsAreHexadecimal) {
 TEST(ProcNet, RouteOfEitherByteOrder) {
   const std::string head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
   KernelState little, big;
-  EXPECT_TRUE(parse_proc_route(head + "eth0\t00000000\t0901010A\t0003\t0\t0\t100\t00000000\t0\t0\t0\neth0\t0001010A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n", little).known);
-  EXPECT_TRUE(parse_proc_route(head + "eth0\t00000000\t0A010109\t0003\t0\t0\t100\t00000000\t0\t0\t0\neth0\t0A010100\t00000000\t0001\t0\t0\t0\tFFFFFF00\t0\t0\t0\n", big).known);
+  EXPECT_TRUE(parse_proc_route(head + "eth0\t00000000\t0901010A\t0003\t0\t0\t100\t00000000\t0\t0\t0\neth0\t0001010A\t00000000\t00"
+                                      "01\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
+                               little)
+                  .known);
+  EXPECT_TRUE(parse_proc_route(head + "eth0\t00000000\t0A010109\t0003\t0\t0\t100\t00000000\t0\t0\t0\neth0\t0A010100\t00000000\t00"
+                                      "01\t0\t0\t0\tFFFFFF00\t0\t0\t0\n",
+                               big)
+                  .known);
   ASSERT_EQ(little.routes.size(), 2u);
   EXPECT_EQ(to_string(little.routes[0]), "default via 10.1.1.9 dev eth0 metric 100");
   EXPECT_EQ(to_string(little.routes[1]), "10.1.1.0/24 dev eth0");
@@ -112,11 +121,13 @@ TEST(ProcNet, ArpCountersModules) {
 
 TEST(CommandText, Conntrack) {
   KernelState s;
-  const Reading reading = parse_conntrack(
-      split_command_output("tcp      6 115 TIME_WAIT src=192.168.1.254 dst=192.168.1.110 sport=53116 dport=21 src=10.1.1.4 dst=192.168.1.254 sport=21 dport=53116 [ASSURED] mark=3 use=1\n"
-                           "udp      17 25 src=10.1.1.9 dst=10.1.1.2 sport=5 dport=53 [UNREPLIED] src=10.1.1.2 dst=10.1.1.9 sport=53 dport=5 mark=0 use=1\n"
-                           "# stderr: conntrack v1.4.7 (conntrack-tools): 2 flow entries have been shown.\n"),
-      s);
+  const Reading reading =
+      parse_conntrack(split_command_output("tcp      6 115 TIME_WAIT src=192.168.1.254 dst=192.168.1.110 sport=53116 dport=21 "
+                                           "src=10.1.1.4 dst=192.168.1.254 sport=21 dport=53116 [ASSURED] mark=3 use=1\n"
+                                           "udp      17 25 src=10.1.1.9 dst=10.1.1.2 sport=5 dport=53 [UNREPLIED] src=10.1.1.2 "
+                                           "dst=10.1.1.9 sport=53 dport=5 mark=0 use=1\n"
+                                           "# stderr: conntrack v1.4.7 (conntrack-tools): 2 flow entries have been shown.\n"),
+                      s);
   ASSERT_TRUE(reading.known) << reading.problem;
   ASSERT_EQ(s.conntrack.entries.size(), 2u);
   EXPECT_EQ(s.conntrack.total, 2u);
@@ -129,8 +140,10 @@ TEST(CommandText, Conntrack) {
 
 TEST(CommandText, Listeners) {
   KernelState s;
-  ASSERT_TRUE(parse_ss("State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\nLISTEN 0      64           0.0.0.0:80        0.0.0.0:*          \n"
-                       "LISTEN 0 64 *:443 *:*\nESTAB 0 0 10.1.1.2:80 192.168.1.254:1\nLISTEN 0 64 [::1]:25 [::]:*\nLISTEN 0 5 10.1.1.2%eth1:22 0.0.0.0:*\n",
+  ASSERT_TRUE(parse_ss("State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\nLISTEN 0      64           0.0.0.0:80  "
+                       "      0.0.0.0:*          \n"
+                       "LISTEN 0 64 *:443 *:*\nESTAB 0 0 10.1.1.2:80 192.168.1.254:1\nLISTEN 0 64 [::1]:25 [::]:*\nLISTEN 0 5 "
+                       "10.1.1.2%eth1:22 0.0.0.0:*\n",
                        s)
                   .known);
   ASSERT_EQ(s.listeners.size(), 4u);
@@ -142,8 +155,16 @@ TEST(CommandText, Listeners) {
 
 TEST(CommandText, Traceroutes) {
   KernelState s;
-  EXPECT_TRUE(parse_traceroute(split_command_output("traceroute to 192.168.1.254 (192.168.1.254), 4 hops max, 60 byte packets\n 1  10.1.1.9  9.981 ms\n 2  *\n 3  10.9.9.9  1.2 ms !H\n"), "cip", s).known);
-  EXPECT_TRUE(parse_traceroute(split_command_output("traceroute to 192.168.1.254 (192.168.1.254), 4 hops max, 60 byte packets\nconnect: Network is unreachable\n"), "cip", s).known);
+  EXPECT_TRUE(parse_traceroute(split_command_output("traceroute to 192.168.1.254 (192.168.1.254), 4 hops max, 60 byte packets\n "
+                                                    "1  10.1.1.9  9.981 ms\n 2  *\n 3  10.9.9.9  1.2 ms !H\n"),
+                               "cip", s)
+                  .known);
+  EXPECT_TRUE(
+      parse_traceroute(
+          split_command_output(
+              "traceroute to 192.168.1.254 (192.168.1.254), 4 hops max, 60 byte packets\nconnect: Network is unreachable\n"),
+          "cip", s)
+          .known);
   ASSERT_EQ(s.traceroutes.size(), 2u);
   ASSERT_EQ(s.traceroutes[0].hops.size(), 3u);
   EXPECT_EQ(s.traceroutes[0].hops[0].address, ip("10.1.1.9"));

@@ -26,7 +26,9 @@ TEST(Reading, CommandsThatFailedSaySo) {
 }
 
 TEST(Reading, LineEndsOfAllKinds) {
-  EXPECT_EQ(lines_of("\xef\xbb\xbf" "a\r\nb\n\nc"), (std::vector<std::string_view>{"a", "b", "", "c"}));
+  EXPECT_EQ(lines_of("\xef\xbb\xbf"
+                     "a\r\nb\n\nc"),
+            (std::vector<std::string_view>{"a", "b", "", "c"}));
   EXPECT_TRUE(lines_of("").empty());
   EXPECT_EQ(words_of("  a\t b "), (std::vector<std::string_view>{"a", "b"}));
 }

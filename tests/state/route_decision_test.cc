@@ -58,10 +58,12 @@ TEST(RouteDecision, AgreesWithEverySavedAnswer) {
 
 TEST(RouteDecision, ExplainsWhatDecided) {
   EXPECT_EQ(out(sample("rs-policy"), "172.16.5.254", "10.1.1.2").explanation,
-            "172.16.5.254 is reached via 10.1.1.254 dev eth0 by route default via 10.1.1.254 dev eth0 table 100 (by rule 1000: from 10.1.1.2 lookup 100).");
+            "172.16.5.254 is reached via 10.1.1.254 dev eth0 by route default via 10.1.1.254 dev eth0 table 100 (by rule 1000: "
+            "from 10.1.1.2 lookup 100).");
   EXPECT_EQ(out(sample("rs-policy"), "172.16.5.254").via, ip("10.1.1.9")) << "without a source the rule does not match";
   EXPECT_EQ(out(sample("rs-redirected"), "192.168.1.254").explanation,
-            "192.168.1.254 is reached on-link dev eth0 by a cached redirect (expires in 283 s), against route default via 192.168.1.9 dev eth0.");
+            "192.168.1.254 is reached on-link dev eth0 by a cached redirect (expires in 283 s), against route default via "
+            "192.168.1.9 dev eth0.");
 }
 
 TEST(RouteDecision, LegsOnTheDirector) {
@@ -120,17 +122,27 @@ TEST(RouteDecision, RulesTablesAndRefusals) {
   KernelState s;
   s.known.addresses = s.known.exceptions_v4 = true;
   parse_ip_route(R"([{"dst":"default","gateway":"192.168.1.254","dev":"d1"},{"dst":"192.168.1.0/24","dev":"d1","scope":"link"},
-                     {"dst":"172.16.0.0/12","gateway":"10.1.1.3","dev":"d0","metric":50},{"dst":"172.16.0.0/12","gateway":"192.168.1.3","dev":"d1","metric":60},
-                     {"type":"blackhole","dst":"198.51.100.0/25"},{"type":"prohibit","dst":"198.51.100.192/26"},{"type":"unreachable","dst":"198.51.100.128/26"},
-                     {"dst":"203.0.113.0/24","nexthops":[{"gateway":"10.1.1.1","dev":"d0","weight":1,"flags":[]},{"gateway":"192.168.1.2","dev":"d1","weight":1,"flags":[]}]},
-                     {"dst":"8.8.8.0/24","gateway":"10.9.0.7","dev":"d2","table":"200"},{"dst":"default","gateway":"10.9.0.8","dev":"d2","table":"200"},
-                     {"type":"throw","dst":"10.7.0.0/16","table":"300"},{"dst":"default","gateway":"10.9.0.9","dev":"d2","table":"300"}])",
+                     {"dst":"172.16.0.0/12","gateway":"10.1.1.3","dev":"d0","metric":50},{"dst":"172.16.0.0/12",
+            "gateway":"192.168.1.3","dev":"d1","metric":60},
+                     {"type":"blackhole","dst":"198.51.100.0/25"},{"type":"prohibit","dst":"198.51.100.192/26"},
+            {"type":"unreachable","dst":"198.51.100.128/26"},
+                     {"dst":"203.0.113.0/24","nexthops":[{"gateway":"10.1.1.1","dev":"d0","weight":1,"flags":[]},
+            {"gateway":"192.168.1.2","dev":"d1","weight":1,"flags":[]}]},
+                     {"dst":"8.8.8.0/24","gateway":"10.9.0.7","dev":"d2","table":"200"},{"dst":"default",
+            "gateway":"10.9.0.8","dev":"d2","table":"200"},
+                     {"type":"throw","dst":"10.7.0.0/16","table":"300"},{"dst":"default","gateway":"10.9.0.9","dev":"d2",
+            "table":"300"}])",
                  false, s);
-  parse_ip_rule(R"([{"priority":0,"src":"all","table":"local"},{"priority":1002,"src":"all","fwmark":"0x5","fwmask":"0xff","table":"200","suppress_prefixlen":0},
-                    {"priority":1003,"src":"all","dst":"4.4.4.4","goto":2000},{"priority":1004,"src":"all","dst":"4.4.4.0","dstlen":24,"action":"unreachable"},
-                    {"priority":1500,"src":"all","dst":"10.7.0.0","dstlen":16,"table":"300"},{"priority":1501,"src":"all","dst":"10.0.0.0","dstlen":8,"ipproto":"tcp","dport":80,"table":"300"},
-                    {"priority":2000,"src":"all","dst":"4.4.4.5","action":"blackhole"},{"priority":32766,"src":"all","table":"main"}])",
-                false, s);
+  parse_ip_rule(
+      R"([{"priority":0,"src":"all","table":"local"},{"priority":1002,"src":"all","fwmark":"0x5","fwmask":"0xff",
+            "table":"200","suppress_prefixlen":0},
+                    {"priority":1003,"src":"all","dst":"4.4.4.4","goto":2000},{"priority":1004,"src":"all","dst":"4.4.4.0",
+            "dstlen":24,"action":"unreachable"},
+                    {"priority":1500,"src":"all","dst":"10.7.0.0","dstlen":16,"table":"300"},{"priority":1501,"src":"all",
+            "dst":"10.0.0.0","dstlen":8,"ipproto":"tcp","dport":80,"table":"300"},
+                    {"priority":2000,"src":"all","dst":"4.4.4.5","action":"blackhole"},{"priority":32766,"src":"all",
+            "table":"main"}])",
+      false, s);
   EXPECT_EQ(out(s, "172.16.1.1").via, ip("10.1.1.3")) << "the smaller metric";
   EXPECT_EQ(out(s, "198.51.100.1").outcome, Outcome::blackhole);
   EXPECT_EQ(out(s, "198.51.100.200").outcome, Outcome::prohibited);

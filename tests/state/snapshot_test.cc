@@ -78,7 +78,8 @@ TEST(Snapshot, WhatIsNoneIsRefused) {
   EXPECT_EQ(read_snapshot("").error().code, ErrorCode::malformed);
   EXPECT_EQ(read_snapshot("{}").error().code, ErrorCode::malformed);
   EXPECT_EQ(read_snapshot(R"({"lvsnat_snapshot":2})").error().code, ErrorCode::unsupported);
-  EXPECT_EQ(read_snapshot(R"({"lvsnat_snapshot":1,"routes":{}})").error().message, "member \"routes\" is not what a snapshot has there");
+  EXPECT_EQ(read_snapshot(R"({"lvsnat_snapshot":1,"routes":{}})").error().message,
+            "member \"routes\" is not what a snapshot has there");
   EXPECT_FALSE(read_snapshot(R"({"lvsnat_snapshot":1,"links":[{"mtu":-1}]})"));
   EXPECT_FALSE(read_snapshot(R"({"lvsnat_snapshot":1,"links":[{"mtu":4294967296}]})"));
   EXPECT_FALSE(read_snapshot(R"({"lvsnat_snapshot":1,"routes":[{"type":"sideways"}]})"));

@@ -24,7 +24,8 @@ KernelState sample(const char* name) {
 }
 
 const Gap* gap_about(const KernelState& s, std::string_view what) {
-  const auto found = std::find_if(s.gaps.begin(), s.gaps.end(), [what](const Gap& g) { return g.what.find(what) != std::string::npos; });
+  const auto found =
+      std::find_if(s.gaps.begin(), s.gaps.end(), [what](const Gap& g) { return g.what.find(what) != std::string::npos; });
   return found == s.gaps.end() ? nullptr : &*found;
 }
 
@@ -58,7 +59,8 @@ TEST(StateDirectory, Director) {
 
 TEST(StateDirectory, DirectorV6TakesBothFilesAsOneTable) {
   const KernelState s = sample("director-v6");
-  const auto count = std::count_if(s.routes.begin(), s.routes.end(), [](const Route& r) { return to_string(r.destination) == "fd00:10::/64"; });
+  const auto count =
+      std::count_if(s.routes.begin(), s.routes.end(), [](const Route& r) { return to_string(r.destination) == "fd00:10::/64"; });
   EXPECT_EQ(count, 1);
   EXPECT_TRUE(s.known.routes_v6 && s.known.rules_v6 && s.known.exceptions_v6);
   ASSERT_EQ(s.ipvs.services.size(), 1u);
@@ -157,7 +159,9 @@ TEST_F(MadeDirectory, DeniedIsNotAbsent) {
 }
 
 TEST_F(MadeDirectory, ProcNetRouteStandsInButIsNotAll) {
-  put("proc-net-route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\neth0\t00000000\t0901010A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
+  put("proc-net-route",
+      "Iface\tDestination\tGateway "
+      "\tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\neth0\t00000000\t0901010A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
   const auto s = read_state(directory_);
   ASSERT_TRUE(s);
   EXPECT_EQ(s->routes.size(), 1u);

@@ -25,9 +25,9 @@ struct ConfigOptions {
   /// (`read_system_files`), else names cannot be resolved.
   std::string hosts_text, services_text;
   bool read_system_files = true;
-  std::string hostname;                // keepalived's @host conditions; empty: this machine's short name
-  std::size_t max_bytes = 8u << 20;    // of all files together
-  std::size_t max_files = 256;         // includes, main file counted
+  std::string hostname;              // keepalived's @host conditions; empty: this machine's short name
+  std::size_t max_bytes = 8u << 20;  // of all files together
+  std::size_t max_files = 256;       // includes, main file counted
   unsigned max_include_depth = 8;
   std::size_t max_services = 200'000;
   std::size_t max_destinations = 1'000'000;

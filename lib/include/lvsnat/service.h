@@ -35,7 +35,7 @@ struct Destination {
   Address rip;
   std::uint16_t port = 0;  // 0: that of the service (always so with firewall marks and VIP:0)
   Method method = Method::unknown;
-  std::optional<int> weight;  // 0: draining, gets no new connections
+  std::optional<int> weight;                                      // 0: draining, gets no new connections
   std::optional<std::uint32_t> upper_threshold, lower_threshold;  // connections; upper 0: no limit
   std::optional<std::uint32_t> active, inactive;                  // connections now
   std::optional<ServiceCounters> counters;
@@ -44,16 +44,16 @@ struct Destination {
 
 struct Service {
   ServiceProtocol protocol = ServiceProtocol::tcp;
-  Address vip;                           // none with fwmark
-  std::uint16_t port = 0;                // 0 with fwmark; else 0 means every port (persistent services)
-  std::optional<std::uint32_t> fwmark;   // set exactly when protocol is fwmark
+  Address vip;                          // none with fwmark
+  std::uint16_t port = 0;               // 0 with fwmark; else 0 means every port (persistent services)
+  std::optional<std::uint32_t> fwmark;  // set exactly when protocol is fwmark
   bool v6 = false;
-  std::string scheduler;                 // "rr", "wlc", ...; empty: not told
+  std::string scheduler;                     // "rr", "wlc", ...; empty: not told
   std::optional<std::uint32_t> persistence;  // seconds; empty: not persistent
   /// Mask that groups clients for persistence, as `-M` takes it: IPv4 prefix length or IPv6 prefix length.
   std::optional<std::uint8_t> persistence_prefix;
-  bool one_packet = false;               // `--ops`
-  std::string persistence_engine;        // "sip" or empty
+  bool one_packet = false;         // `--ops`
+  std::string persistence_engine;  // "sip" or empty
   std::vector<Destination> destinations;
   std::optional<ServiceCounters> counters;
   friend bool operator==(const Service&, const Service&) = default;
@@ -71,7 +71,7 @@ enum class Origin : std::uint8_t { netlink, state, ipvsadm_save, keepalived, lvs
 /// What someone says the cluster is, as opposed to what a kernel was seen to run.
 struct Declaration {
   Origin origin = Origin::option;
-  std::string source;               // file name or option, for messages; may be empty
+  std::string source;  // file name or option, for messages; may be empty
   std::vector<Service> services;
   /// What the real servers are told to use as gateway (SERVER_DEFAULT_GW of lvs_nat.conf). Empty: not told.
   std::vector<Address> gateways;
@@ -80,7 +80,7 @@ struct Declaration {
   /// The director's own addresses that hold VIPs, where a file says so beyond the services (VIP=).
   std::vector<Address> vips;
   std::optional<ServiceTimeouts> timeouts;
-  std::vector<std::string> notes;   // what was skipped or assumed while reading, one sentence each, printable
+  std::vector<std::string> notes;  // what was skipped or assumed while reading, one sentence each, printable
 };
 
 /// "tcp", "udp", "sctp", "fwmark".

@@ -26,17 +26,17 @@ namespace lvsnat {
 
 /// One network device (`ip -d link`).
 struct Link {
-  std::uint32_t index = 0;       // 0: not told
+  std::uint32_t index = 0;  // 0: not told
   std::string name;
-  Mac mac;                       // none for devices without a 6-byte address
-  std::uint32_t mtu = 0;         // bytes; 0: not told
-  bool up = false;               // IFF_UP: the admin's wish
-  bool running = false;          // IFF_LOWER_UP: carrier
+  Mac mac;                // none for devices without a 6-byte address
+  std::uint32_t mtu = 0;  // bytes; 0: not told
+  bool up = false;        // IFF_UP: the admin's wish
+  bool running = false;   // IFF_LOWER_UP: carrier
   bool noarp = false, loopback = false, point_to_point = false, promiscuous = false;
-  std::string kind;              // "veth", "vlan", "bridge", "bond", "dummy", ...; empty for hardware
-  std::string master;            // bridge, bond or VRF that it is a port of; empty: none
-  std::string parent;            // the device below a VLAN or macvlan; empty: none
-  std::uint16_t vlan = 0;        // VLAN id + 1; 0: none
+  std::string kind;        // "veth", "vlan", "bridge", "bond", "dummy", ...; empty for hardware
+  std::string master;      // bridge, bond or VRF that it is a port of; empty: none
+  std::string parent;      // the device below a VLAN or macvlan; empty: none
+  std::uint16_t vlan = 0;  // VLAN id + 1; 0: none
   std::uint64_t rx_dropped = 0, tx_dropped = 0, rx_errors = 0, tx_errors = 0;
   friend bool operator==(const Link&, const Link&) = default;
 };
@@ -44,10 +44,10 @@ struct Link {
 struct InterfaceAddress {
   std::string dev;
   Address address;
-  std::uint8_t length = 0;       // prefix length
-  std::string scope;             // "global", "link", "host", "site" or a number
-  std::optional<Address> peer;   // point-to-point: the other end; the prefix is the peer's
-  std::string label;             // "eth0:110"
+  std::uint8_t length = 0;      // prefix length
+  std::string scope;            // "global", "link", "host", "site" or a number
+  std::optional<Address> peer;  // point-to-point: the other end; the prefix is the peer's
+  std::string label;            // "eth0:110"
   bool secondary = false, dadfailed = false, tentative = false, deprecated = false, noprefixroute = false, temporary = false;
   friend bool operator==(const InterfaceAddress&, const InterfaceAddress&) = default;
 };
@@ -78,15 +78,15 @@ struct NextHop {
 
 struct Route {
   bool v6 = false;
-  std::string table = "main";      // "local", "main", "default", a number, or a name of rt_tables
+  std::string table = "main";  // "local", "main", "default", a number, or a name of rt_tables
   RouteType type = RouteType::unicast;
-  Prefix destination;              // default is 0.0.0.0/0 or ::/0
-  std::optional<Prefix> source;    // IPv6 source-specific routing (`from`)
-  std::vector<NextHop> nexthops;   // one, or several for multipath; may be empty for unreachable and the like
+  Prefix destination;             // default is 0.0.0.0/0 or ::/0
+  std::optional<Prefix> source;   // IPv6 source-specific routing (`from`)
+  std::vector<NextHop> nexthops;  // one, or several for multipath; may be empty for unreachable and the like
   std::uint32_t metric = 0;
   std::uint8_t tos = 0;
-  std::string scope;               // as printed; empty: not told (IPv4 default "global")
-  std::string protocol;            // "kernel", "boot", "static", "dhcp", "ra", ...; empty: boot or not told
+  std::string scope;     // as printed; empty: not told (IPv4 default "global")
+  std::string protocol;  // "kernel", "boot", "static", "dhcp", "ra", ...; empty: boot or not told
   std::optional<Address> prefsrc;
   std::optional<std::uint32_t> mtu;      // bytes
   std::optional<std::uint32_t> expires;  // seconds (router advertisements)
@@ -103,15 +103,15 @@ struct RoutingRule {
   std::optional<std::uint32_t> fwmark;
   std::uint32_t fwmask = 0xffffffff;
   std::optional<std::uint8_t> tos;
-  std::optional<std::uint8_t> protocol;  // ipproto
+  std::optional<std::uint8_t> protocol;                                 // ipproto
   std::optional<std::pair<std::uint16_t, std::uint16_t>> sport, dport;  // inclusive
   std::optional<std::pair<std::uint32_t, std::uint32_t>> uidrange;      // inclusive
   enum class Action : std::uint8_t { lookup, go_to, nop, blackhole, unreachable, prohibit, other } action = Action::lookup;
-  std::string table;               // for lookup
-  std::uint32_t target = 0;        // priority to jump to, for go_to
+  std::string table;         // for lookup
+  std::uint32_t target = 0;  // priority to jump to, for go_to
   std::optional<int> suppress_prefixlength;
   std::string suppress_ifgroup;
-  bool l3mdev = false;             // table of the VRF that the packet belongs to
+  bool l3mdev = false;                      // table of the VRF that the packet belongs to
   std::vector<std::string> not_understood;  // selectors that this library cannot evaluate, quoted
   friend bool operator==(const RoutingRule&, const RoutingRule&) = default;
 };
@@ -119,8 +119,8 @@ struct RoutingRule {
 struct Neighbour {
   Address address;
   std::string dev;
-  Mac mac;                         // none while unresolved
-  std::string state;               // "REACHABLE", "STALE", "FAILED", "INCOMPLETE", "PERMANENT", "NOARP", ...
+  Mac mac;            // none while unresolved
+  std::string state;  // "REACHABLE", "STALE", "FAILED", "INCOMPLETE", "PERMANENT", "NOARP", ...
   bool router = false, proxy = false;
   friend bool operator==(const Neighbour&, const Neighbour&) = default;
 };
@@ -139,14 +139,14 @@ struct RouteException {
 
 /// What `ip route get` answered when the state was saved: the kernel's own word.
 struct RouteAnswer {
-  std::string label;               // of "route-get-LABEL.json"
+  std::string label;  // of "route-get-LABEL.json"
   std::optional<Address> destination, source;
   std::string iif;
   RouteType type = RouteType::unicast;
   std::optional<Address> gateway, prefsrc;
   std::string dev, table;
   bool redirected = false;
-  bool will_redirect = false;      // RTCF_DOREDIRECT: the director is going to send an ICMP redirect
+  bool will_redirect = false;  // RTCF_DOREDIRECT: the director is going to send an ICMP redirect
   std::optional<std::uint32_t> expires, mtu;
   std::optional<std::string> error;  // "RTNETLINK answers: Network is unreachable": then nothing above but the label holds
   int exit_status = 0;
@@ -155,25 +155,25 @@ struct RouteAnswer {
 
 /// A row of /proc/net/ip_vs_conn.
 struct IpvsConnection {
-  std::uint8_t protocol = 0;       // IP protocol number; 0 for a template of a firewall mark ("IP")
-  Endpoint client, vip, rip;       // client port 0: a persistence template
+  std::uint8_t protocol = 0;            // IP protocol number; 0 for a template of a firewall mark ("IP")
+  Endpoint client, vip, rip;            // client port 0: a persistence template
   std::optional<std::uint32_t> fwmark;  // templates of firewall mark services
-  std::string state;               // "ESTABLISHED", "SYN_RECV", "NONE", ...
-  std::uint32_t expires = 0;       // seconds left
+  std::string state;                    // "ESTABLISHED", "SYN_RECV", "NONE", ...
+  std::uint32_t expires = 0;            // seconds left
   friend bool operator==(const IpvsConnection&, const IpvsConnection&) = default;
 };
 
 struct SyncDaemon {
-  bool master = false;             // else backup
+  bool master = false;  // else backup
   std::string interface;
   std::uint32_t sync_id = 0;
   friend bool operator==(const SyncDaemon&, const SyncDaemon&) = default;
 };
 
 struct Ipvs {
-  bool present = false;            // the kernel has IPVS in this network namespace
-  std::string version;             // "1.2.1"
-  std::uint32_t table_size = 0;    // buckets of the connection hash; 0: not told
+  bool present = false;          // the kernel has IPVS in this network namespace
+  std::string version;           // "1.2.1"
+  std::uint32_t table_size = 0;  // buckets of the connection hash; 0: not told
   std::vector<Service> services;
   std::optional<ServiceTimeouts> timeouts;
   std::vector<SyncDaemon> sync;
@@ -192,7 +192,7 @@ struct Module {
 /// One tracked flow of `conntrack -L`.
 struct ConntrackEntry {
   std::uint8_t protocol = 0;
-  std::string state;               // TCP, SCTP; empty otherwise
+  std::string state;  // TCP, SCTP; empty otherwise
   Endpoint original_source, original_destination, reply_source, reply_destination;
   bool unreplied = false, assured = false, offload = false;
   std::uint32_t mark = 0;
@@ -207,9 +207,9 @@ struct Conntrack {
 
 struct Listener {
   std::uint8_t protocol = 6;
-  Endpoint local;                  // address unspecified (0.0.0.0 or ::) for "any"
-  bool any_family = false;         // "*:80": both families
-  std::string dev;                 // bound with SO_BINDTODEVICE ("0.0.0.0%eth1:80"); empty: any
+  Endpoint local;           // address unspecified (0.0.0.0 or ::) for "any"
+  bool any_family = false;  // "*:80": both families
+  std::string dev;          // bound with SO_BINDTODEVICE ("0.0.0.0%eth1:80"); empty: any
   friend bool operator==(const Listener&, const Listener&) = default;
 };
 
@@ -218,12 +218,12 @@ struct TraceHop {
   unsigned hop = 0;                // 1-based
   std::optional<Address> address;  // empty: "*"
   std::optional<double> milliseconds;
-  std::string annotation;          // "!H", "!N", ...; empty: none
+  std::string annotation;  // "!H", "!N", ...; empty: none
   friend bool operator==(const TraceHop&, const TraceHop&) = default;
 };
 
 struct Traceroute {
-  std::string label;               // "cip" of traceroute-cip.txt
+  std::string label;  // "cip" of traceroute-cip.txt
   std::optional<Address> target;
   std::vector<TraceHop> hops;
   std::optional<std::string> error;  // "connect: Network is unreachable"
@@ -233,9 +233,9 @@ struct Traceroute {
 
 /// Something that could not be read, and what it would have told.
 struct Gap {
-  std::string what;                // "nft.json", "IPVS services"
-  std::string why;                 // "no such file", "needs CAP_NET_ADMIN", "line 3: ..."
-  std::string would_tell;          // "whether a filter rule drops requests or replies"
+  std::string what;        // "nft.json", "IPVS services"
+  std::string why;         // "no such file", "needs CAP_NET_ADMIN", "line 3: ..."
+  std::string would_tell;  // "whether a filter rule drops requests or replies"
   friend bool operator==(const Gap&, const Gap&) = default;
 };
 
@@ -247,10 +247,10 @@ struct Known {
   bool neighbours = false;
   bool exceptions_v4 = false, exceptions_v6 = false;
   bool sysctls = false;
-  bool services = false, connections = false;   // of IPVS
-  bool counters_of_services = false;            // InPkts and OutPkts per destination
+  bool services = false, connections = false;  // of IPVS
+  bool counters_of_services = false;           // InPkts and OutPkts per destination
   bool modules = false, conntrack = false;
-  bool counters = false;                        // snmp and netstat
+  bool counters = false;  // snmp and netstat
   bool nft_json = false, nft_text = false;
   bool listeners = false;
   friend bool operator==(const Known&, const Known&) = default;
@@ -260,16 +260,16 @@ inline constexpr std::size_t kMaxIpvsConnections = 65'536;
 inline constexpr std::size_t kMaxConntrackEntries = 65'536;
 
 struct KernelState {
-  std::string source;                    // directory, file or "live"
-  Origin origin = Origin::state;         // netlink or state
-  std::string hostname;                  // empty: not told
+  std::string source;             // directory, file or "live"
+  Origin origin = Origin::state;  // netlink or state
+  std::string hostname;           // empty: not told
   std::optional<Timestamp> taken;
-  std::string kernel;                    // uname -r; empty: not told
+  std::string kernel;  // uname -r; empty: not told
   Known known;
   std::vector<Link> links;
   std::vector<InterfaceAddress> addresses;
-  std::vector<Route> routes;             // every table, both families
-  std::vector<RoutingRule> rules;             // both families, by priority
+  std::vector<Route> routes;       // every table, both families
+  std::vector<RoutingRule> rules;  // both families, by priority
   std::vector<Neighbour> neighbours;
   std::vector<RouteException> exceptions;
   std::vector<RouteAnswer> route_answers;
@@ -278,8 +278,8 @@ struct KernelState {
   std::vector<Module> modules;
   Conntrack conntrack;
   std::map<std::string, std::int64_t> counters;  // "IpExt:InNoRoutes"; /proc/net/snmp and netstat
-  std::string nft_json, nft_text;        // as printed by nft, for the evaluation of rules; NOT made printable
-  std::string tc_text;                   // `tc -s qdisc`
+  std::string nft_json, nft_text;                // as printed by nft, for the evaluation of rules; NOT made printable
+  std::string tc_text;                           // `tc -s qdisc`
   std::vector<Listener> listeners;
   std::vector<Traceroute> traceroutes;
   std::vector<Gap> gaps;
