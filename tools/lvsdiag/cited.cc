@@ -1,0 +1,114 @@
+#include "lvsdiag/cited.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+#include "base/text.h"
+#include "common/output.h"
+#include "lvsnat/capture.h"
+#include "lvsnat/rule.h"
+
+namespace lvsnat::tool {
+
+std::map<Citation, std::string> citations(const Report& report) {
+  std::map<Citation, std::string> cited;
+  for (const Finding& finding : report.findings) {
+    const Rule* rule = find_rule(finding.code);
+    std::string head = code_name(finding.code);
+    if (rule != nullptr) head += " " + std::string(rule->id);
+    if (finding.legs) head += " [" + finding.legs->str() + "]";
+    for (const Evidence& evidence : finding.evidence) {
+      if (!evidence.source || evidence.frame.value_or(0) == 0) continue;
+      std::string& words = cited[{*evidence.source, *evidence.frame}];
+      if (!words.empty()) words += "; ";
+      words += printable(head + ": " + evidence.text, 1000);
+    }
+  }
+  return cited;
+}
+
+Status visit_cited(const CommonOptions& options, const std::map<Citation, std::string>& cited,
+                   const std::function<Status(const Frame&, const std::vector<Vantage>&, const std::string& words)>& visit) {
+  std::vector<std::unique_ptr<PacketSource>> sources;
+  for (std::size_t i = 0; i < options.read.size(); ++i) {
+    const std::string& path = options.read[i];
+    const auto from_here = [&path](const auto& entry) { return entry.first.first == path; };
+    if (path == "-" || std::none_of(cited.begin(), cited.end(), from_here)) continue;
+    auto source = open_capture_file(path, {.filter = options.filter, .source_index = static_cast<std::uint16_t>(i)});
+    // The first pass has told already what cannot be read.
+    if (source) sources.push_back(std::move(*source));
+  }
+  if (sources.empty()) return ok();
+  const std::unique_ptr<PacketSource> source = merge_sources(std::move(sources));
+  std::array<Frame, 256> frames;
+  std::size_t left = cited.size();
+  while (left != 0) {
+    const std::size_t n = source->read(frames);
+    if (n == 0) break;
+    const std::vector<Vantage>& vantages = source->vantages();
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto found = cited.find({vantages[frames[i].vantage].source, frames[i].number});
+      if (found == cited.end()) continue;
+      --left;
+      if (Status status = visit(frames[i], vantages, found->second); !status) return status;
+    }
+  }
+  return ok();
+}
+
+Result<std::unique_ptr<KeptCapture>> KeptCapture::create(const std::string& path, bool force, const std::string& comment) {
+  auto part = reserve_beside(path, force);
+  if (!part) return part.error();
+  CaptureWriter::Options file;
+  file.application = "lvsdiag " LVSNAT_VERSION;
+  file.comment = comment;
+  auto writer = CaptureWriter::create(*part, file);
+  // The name beside it means nothing to the user.
+  if (!writer) return Error{writer.error().code, path + ": cannot be created here (" + writer.error().message + ")"};
+  std::unique_ptr<KeptCapture> kept(new KeptCapture);
+  kept->path_ = path;
+  kept->part_ = *part;
+  kept->writer_ = std::move(*writer);
+  return kept;
+}
+
+KeptCapture::~KeptCapture() {
+  if (!part_.empty()) unlink(part_.c_str());
+}
+
+Status KeptCapture::write(const Frame& frame, const std::vector<Vantage>& vantages, const std::string& words) {
+  return writer_->write(frame, vantages, words);
+}
+
+Status KeptCapture::commit() {
+  if (Status closed = writer_->close(); !closed) return Error{closed.error().code, path_ + ": " + closed.error().message};
+  return rename_over(std::exchange(part_, {}), path_);
+}
+
+Status write_evidence(const CommonOptions& options, const Report& report, KeptCapture& file) {
+  const Status status = visit_cited(options, citations(report),
+                                    [&file](const Frame& frame, const std::vector<Vantage>& vantages, const std::string& words) {
+                                      return file.write(frame, vantages, words);
+                                    });
+  return status ? file.commit() : status;
+}
+
+std::map<Citation, std::string> describe_cited(const CommonOptions& options, const Report& report) {
+  std::map<Citation, std::string> words;
+  const Status status = visit_cited(options, citations(report),
+                                    [&words](const Frame& frame, const std::vector<Vantage>& vantages, const std::string&) {
+                                      words[{vantages[frame.vantage].source, frame.number}] = describe_frame(frame);
+                                      return ok();
+                                    });
+  // Words are an extra: without them the proof still stands.
+  static_cast<void>(status.has_value());
+  return words;
+}
+
+}  // namespace lvsnat::tool

@@ -1,0 +1,47 @@
+// lvsdiag: captures of a director (or its kernel state) in, a proved diagnosis out.
+#include <exception>
+#include <variant>
+
+#include "common/output.h"
+#include "lvsdiag/options.h"
+#include "lvsdiag/verbs.h"
+
+namespace {
+
+int run(int argc, char** argv) {
+  using namespace lvsnat::tool;
+  prepare_standard_streams();
+  auto parsed = parse_diagnosis_options(argc, argv);
+  if (const int* status = std::get_if<int>(&parsed)) return *status;
+  const DiagnosisOptions& options = std::get<DiagnosisOptions>(parsed);
+  switch (options.verb) {
+    case Verb::diagnose:
+      return diagnose(options);
+    case Verb::check:
+      return check(options);
+    case Verb::snapshot:
+      return snapshot(options);
+    case Verb::rules:
+      return list_rules(options);
+    case Verb::explain:
+      return explain(options);
+    case Verb::probe:
+      break;
+  }
+  complain("lvsdiag",
+           "the way-back test needs live capture, which this version does not have; 'lvsdiag explain LVS214' tells how to do it "
+           "by hand");
+  return kUnknown;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    // Only memory can run out here; everything else is a value.
+    lvsnat::tool::complain("lvsdiag", error.what());
+    return lvsnat::tool::kUnknown;
+  }
+}
