@@ -200,10 +200,20 @@ Cure flush_cache(bool v6) {
   return {Where::real_server, ip_command(v6) + "route flush cache", "nothing to keep; refuse redirects, or it is learnt again"};
 }
 
+/// Where the device is not known: all of them, `all` and `default` included.
+static Cure every_device(Where where, bool v6, std::string_view setting) {
+  const string family = v6 ? "ipv6" : "ipv4";
+  const string key = string(setting);
+  return {where, "for f in /proc/sys/net/" + family + "/conf/*/" + key + "; do echo 0 > $f; done",
+          "/etc/sysctl.d/60-lvs-nat.conf: net." + family + ".conf.all." + key + " = 0; net." + family + ".conf.default." + key + " = 0; net." + family +
+              ".conf.*." + key + " = 0"};
+}
+
 Cure refuse_redirects(bool v6, std::string_view device) {
   std::vector<string> settings{device_key(v6, "all", "accept_redirects") + "=0",
                                device_key(v6, "default", "accept_redirects") + "=0"};
-  if (!device.empty()) settings.push_back(device_key(v6, device, "accept_redirects") + "=0");
+  if (device.empty()) return every_device(Where::real_server, v6, "accept_redirects");
+  settings.push_back(device_key(v6, device, "accept_redirects") + "=0");
   return sysctl(Where::real_server, settings);
 }
 
@@ -218,6 +228,8 @@ std::vector<Cure> redirects_off(bool v6, std::span<const string> devices) {
              string(kNftFile) + "; IPv6 has no send_redirects setting"},
             {Where::director, "ip6tables -I OUTPUT -p icmpv6 --icmpv6-type redirect -j DROP", string(kIptablesFile)}};
   }
+  // The kernel takes `all` OR the device: without the device's own 0 nothing changes.
+  if (devices.empty()) return {every_device(Where::director, false, "send_redirects")};
   std::vector<string> settings{device_key(false, "all", "send_redirects") + "=0",
                                device_key(false, "default", "send_redirects") + "=0"};
   for (const string& device : devices) settings.push_back(device_key(false, device, "send_redirects") + "=0");

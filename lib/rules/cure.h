@@ -35,14 +35,14 @@ Cure source_route(const Address& rip, const Address& dip, std::string_view devic
 Cure remove_rule(bool v6, std::uint32_t priority, std::string_view selector);
 /// Forgets what redirects taught (IPv4 exceptions, IPv6 cached routes).
 Cure flush_cache(bool v6);
-/// The real server no longer listens to redirects.
+/// The real server no longer listens to redirects. `device` empty: not known, so all of them.
 Cure refuse_redirects(bool v6, std::string_view device);
 /// Forgets the neighbour entry of the gateway.
 Cure flush_neighbour(const Address& dip, std::string_view device);
 
 // The director's kernel.
 
-/// `all`, `default` and each device; IPv6 has no such setting and gets the output rule.
+/// `all`, `default` and each device (none: not known, so all of them); IPv6 has no such setting and gets the output rule.
 std::vector<Cure> redirects_off(bool v6, std::span<const std::string> devices);
 Cure ip_forward(bool v6);
 /// Lets replies pass the forward hook, before any rule that drops them. The nft form names the chain it is inserted into.

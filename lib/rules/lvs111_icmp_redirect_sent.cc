@@ -102,7 +102,7 @@ void check(const Facts& facts, FindingSink& sink) {
       }
       FindingSink::cure(*f, cures::redirects_off(!rip.is_v4(), devices));
     }
-    FindingSink::cure(*f, cures::refuse_redirects(!rip.is_v4(), "all"));
+    FindingSink::cure(*f, cures::refuse_redirects(!rip.is_v4(), {}));
     FindingSink::cure(*f, cures::flush_cache(!rip.is_v4()));
     if (broken.empty()) FindingSink::unchecked(*f, "ip route show cache on " + to_string(rip) + ": a <redirected> entry shows that it was believed");
   }
