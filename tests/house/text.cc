@@ -67,7 +67,7 @@ bool is_code(std::string_view path) {
 
 // What a program or a host printed is kept as it came.
 bool is_recorded(std::string_view path) {
-  return under(path, "tests/corpus") || under(path, "tests/state/data") || path.find("/golden/") != std::string_view::npos ||
+  return under(path, "tests/corpus") || path.find("/golden/") != std::string_view::npos || path.find("/data/") != std::string_view::npos ||
          path.find("/recorded/") != std::string_view::npos;
 }
 
