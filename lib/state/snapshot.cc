@@ -33,11 +33,14 @@ struct Members;  // Members<T>::each(visit): visit("name", &T::member) for every
     }                             \
   };
 
+// clang-format off
 LVSNAT_MEMBERS(Link, m("index", &S::index); m("name", &S::name); m("mac", &S::mac); m("mtu", &S::mtu); m("up", &S::up);
                m("running", &S::running); m("noarp", &S::noarp); m("loopback", &S::loopback);
-               m("point_to_point", &S::point_to_point); m("promiscuous", &S::promiscuous); m("kind", &S::kind);
-               m("master", &S::master); m("parent", &S::parent); m("vlan", &S::vlan); m("rx_dropped", &S::rx_dropped);
-               m("tx_dropped", &S::tx_dropped); m("rx_errors", &S::rx_errors); m("tx_errors", &S::tx_errors);)
+               m("point_to_point", &S::point_to_point);
+               m("promiscuous", &S::promiscuous); m("kind", &S::kind); m("master", &S::master); m("parent", &S::parent);
+               m("vlan", &S::vlan);
+               m("rx_dropped", &S::rx_dropped); m("tx_dropped", &S::tx_dropped); m("rx_errors", &S::rx_errors);
+               m("tx_errors", &S::tx_errors);)
 LVSNAT_MEMBERS(InterfaceAddress, m("dev", &S::dev); m("address", &S::address); m("length", &S::length); m("scope", &S::scope);
                m("peer", &S::peer); m("label", &S::label); m("secondary", &S::secondary); m("dadfailed", &S::dadfailed);
                m("tentative", &S::tentative); m("deprecated", &S::deprecated); m("noprefixroute", &S::noprefixroute);
@@ -46,38 +49,46 @@ LVSNAT_MEMBERS(NextHop, m("gateway", &S::gateway); m("dev", &S::dev); m("weight"
                m("linkdown", &S::linkdown); m("dead", &S::dead);)
 LVSNAT_MEMBERS(Route, m("v6", &S::v6); m("table", &S::table); m("type", &S::type); m("destination", &S::destination);
                m("source", &S::source); m("nexthops", &S::nexthops); m("metric", &S::metric); m("tos", &S::tos);
-               m("scope", &S::scope); m("protocol", &S::protocol); m("prefsrc", &S::prefsrc); m("mtu", &S::mtu);
-               m("expires", &S::expires);)
+               m("scope", &S::scope);
+               m("protocol", &S::protocol); m("prefsrc", &S::prefsrc); m("mtu", &S::mtu); m("expires", &S::expires);)
 LVSNAT_MEMBERS(RoutingRule, m("v6", &S::v6); m("priority", &S::priority); m("inverted", &S::inverted); m("from", &S::from);
                m("to", &S::to); m("iif", &S::iif); m("oif", &S::oif); m("fwmark", &S::fwmark); m("fwmask", &S::fwmask);
-               m("tos", &S::tos); m("protocol", &S::protocol); m("sport", &S::sport); m("dport", &S::dport);
-               m("uidrange", &S::uidrange); m("action", &S::action); m("table", &S::table); m("target", &S::target);
+               m("tos", &S::tos);
+               m("protocol", &S::protocol); m("sport", &S::sport); m("dport", &S::dport); m("uidrange", &S::uidrange);
+               m("action", &S::action); m("table", &S::table); m("target", &S::target);
                m("suppress_prefixlength", &S::suppress_prefixlength); m("suppress_ifgroup", &S::suppress_ifgroup);
                m("l3mdev", &S::l3mdev); m("not_understood", &S::not_understood);)
 LVSNAT_MEMBERS(Neighbour, m("address", &S::address); m("dev", &S::dev); m("mac", &S::mac); m("state", &S::state);
                m("router", &S::router); m("proxy", &S::proxy);)
 LVSNAT_MEMBERS(RouteException, m("destination", &S::destination); m("source", &S::source); m("gateway", &S::gateway);
-               m("dev", &S::dev); m("redirected", &S::redirected); m("expires", &S::expires); m("mtu", &S::mtu);)
+               m("dev", &S::dev);
+               m("redirected", &S::redirected); m("expires", &S::expires); m("mtu", &S::mtu);)
 LVSNAT_MEMBERS(RouteAnswer, m("label", &S::label); m("destination", &S::destination); m("source", &S::source); m("iif", &S::iif);
                m("type", &S::type); m("gateway", &S::gateway); m("prefsrc", &S::prefsrc); m("dev", &S::dev);
-               m("table", &S::table); m("redirected", &S::redirected); m("will_redirect", &S::will_redirect);
-               m("expires", &S::expires); m("mtu", &S::mtu); m("error", &S::error); m("exit_status", &S::exit_status);)
+               m("table", &S::table);
+               m("redirected", &S::redirected); m("will_redirect", &S::will_redirect); m("expires", &S::expires);
+               m("mtu", &S::mtu);
+               m("error", &S::error); m("exit_status", &S::exit_status);)
 LVSNAT_MEMBERS(ServiceCounters, m("connections", &S::connections); m("packets_in", &S::packets_in);
-               m("packets_out", &S::packets_out); m("bytes_in", &S::bytes_in); m("bytes_out", &S::bytes_out);)
+               m("packets_out", &S::packets_out);
+               m("bytes_in", &S::bytes_in); m("bytes_out", &S::bytes_out);)
 LVSNAT_MEMBERS(Destination, m("rip", &S::rip); m("port", &S::port); m("method", &S::method); m("weight", &S::weight);
                m("upper_threshold", &S::upper_threshold); m("lower_threshold", &S::lower_threshold); m("active", &S::active);
                m("inactive", &S::inactive); m("counters", &S::counters);)
 LVSNAT_MEMBERS(Service, m("protocol", &S::protocol); m("vip", &S::vip); m("port", &S::port); m("fwmark", &S::fwmark);
-               m("v6", &S::v6); m("scheduler", &S::scheduler); m("persistence", &S::persistence);
-               m("persistence_prefix", &S::persistence_prefix); m("one_packet", &S::one_packet);
-               m("persistence_engine", &S::persistence_engine); m("destinations", &S::destinations); m("counters", &S::counters);)
+               m("v6", &S::v6);
+               m("scheduler", &S::scheduler); m("persistence", &S::persistence); m("persistence_prefix", &S::persistence_prefix);
+               m("one_packet", &S::one_packet); m("persistence_engine", &S::persistence_engine);
+               m("destinations", &S::destinations);
+               m("counters", &S::counters);)
 LVSNAT_MEMBERS(ServiceTimeouts, m("tcp", &S::tcp); m("tcp_fin", &S::tcp_fin); m("udp", &S::udp);)
 LVSNAT_MEMBERS(SyncDaemon, m("master", &S::master); m("interface", &S::interface); m("sync_id", &S::sync_id);)
 LVSNAT_MEMBERS(Endpoint, m("address", &S::address); m("port", &S::port);)
 LVSNAT_MEMBERS(IpvsConnection, m("protocol", &S::protocol); m("client", &S::client); m("vip", &S::vip); m("rip", &S::rip);
                m("fwmark", &S::fwmark); m("state", &S::state); m("expires", &S::expires);)
 LVSNAT_MEMBERS(Ipvs, m("present", &S::present); m("version", &S::version); m("table_size", &S::table_size);
-               m("services", &S::services); m("timeouts", &S::timeouts); m("sync", &S::sync); m("connections", &S::connections);
+               m("services", &S::services);
+               m("timeouts", &S::timeouts); m("sync", &S::sync); m("connections", &S::connections);
                m("connections_complete", &S::connections_complete); m("totals", &S::totals);)
 LVSNAT_MEMBERS(Module, m("name", &S::name); m("users", &S::users);)
 LVSNAT_MEMBERS(ConntrackEntry, m("protocol", &S::protocol); m("state", &S::state); m("original_source", &S::original_source);
@@ -92,19 +103,21 @@ LVSNAT_MEMBERS(Traceroute, m("label", &S::label); m("target", &S::target); m("ho
                m("text", &S::text);)
 LVSNAT_MEMBERS(Gap, m("what", &S::what); m("why", &S::why); m("would_tell", &S::would_tell);)
 LVSNAT_MEMBERS(Known, m("addresses", &S::addresses); m("links", &S::links); m("routes_v4", &S::routes_v4);
-               m("routes_v6", &S::routes_v6); m("rules_v4", &S::rules_v4); m("rules_v6", &S::rules_v6);
-               m("neighbours", &S::neighbours); m("exceptions_v4", &S::exceptions_v4); m("exceptions_v6", &S::exceptions_v6);
-               m("sysctls", &S::sysctls); m("services", &S::services); m("connections", &S::connections);
-               m("counters_of_services", &S::counters_of_services); m("modules", &S::modules); m("conntrack", &S::conntrack);
-               m("counters", &S::counters); m("nft_json", &S::nft_json); m("nft_text", &S::nft_text);
-               m("listeners", &S::listeners);)
+               m("routes_v6", &S::routes_v6);
+               m("rules_v4", &S::rules_v4); m("rules_v6", &S::rules_v6); m("neighbours", &S::neighbours);
+               m("exceptions_v4", &S::exceptions_v4); m("exceptions_v6", &S::exceptions_v6); m("sysctls", &S::sysctls);
+               m("services", &S::services); m("connections", &S::connections);
+               m("counters_of_services", &S::counters_of_services);
+               m("modules", &S::modules); m("conntrack", &S::conntrack); m("counters", &S::counters); m("nft_json", &S::nft_json);
+               m("nft_text", &S::nft_text); m("listeners", &S::listeners);)
 LVSNAT_MEMBERS(KernelState, m("hostname", &S::hostname); m("taken", &S::taken); m("kernel", &S::kernel); m("origin", &S::origin);
                m("known", &S::known); m("links", &S::links); m("addresses", &S::addresses); m("routes", &S::routes);
-               m("rules", &S::rules); m("neighbours", &S::neighbours); m("exceptions", &S::exceptions);
-               m("route_answers", &S::route_answers); m("sysctls", &S::sysctls); m("ipvs", &S::ipvs); m("modules", &S::modules);
-               m("conntrack", &S::conntrack); m("counters", &S::counters); m("nft_json", &S::nft_json);
-               m("nft_text", &S::nft_text); m("tc_text", &S::tc_text); m("listeners", &S::listeners);
-               m("traceroutes", &S::traceroutes); m("gaps", &S::gaps);)
+               m("rules", &S::rules);
+               m("neighbours", &S::neighbours); m("exceptions", &S::exceptions); m("route_answers", &S::route_answers);
+               m("sysctls", &S::sysctls); m("ipvs", &S::ipvs); m("modules", &S::modules); m("conntrack", &S::conntrack);
+               m("counters", &S::counters); m("nft_json", &S::nft_json); m("nft_text", &S::nft_text); m("tc_text", &S::tc_text);
+               m("listeners", &S::listeners); m("traceroutes", &S::traceroutes); m("gaps", &S::gaps);)
+// clang-format on
 
 #undef LVSNAT_MEMBERS
 

@@ -21,25 +21,15 @@ inline Bytes operator+(Bytes a, const Bytes& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
 }
-inline Bytes be16(unsigned v) {
-  return {static_cast<std::uint8_t>(v >> 8), static_cast<std::uint8_t>(v)};
-}
-inline Bytes be32(std::uint32_t v) {
-  return be16(v >> 16) + be16(v & 0xffff);
-}
-inline Bytes zeros(std::size_t n) {
-  return Bytes(n, 0);
-}
-inline Bytes u8(unsigned v) {
-  return {static_cast<std::uint8_t>(v)};
-}
+inline Bytes be16(unsigned v) { return {static_cast<std::uint8_t>(v >> 8), static_cast<std::uint8_t>(v)}; }
+inline Bytes be32(std::uint32_t v) { return be16(v >> 16) + be16(v & 0xffff); }
+inline Bytes zeros(std::size_t n) { return Bytes(n, 0); }
+inline Bytes u8(unsigned v) { return {static_cast<std::uint8_t>(v)}; }
 
 inline Bytes ethernet(unsigned type, const Bytes& payload) {
   return Bytes{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1} + be16(type) + payload;
 }
-inline Bytes vlan(unsigned id, unsigned type, const Bytes& payload) {
-  return be16(id) + be16(type) + payload;
-}
+inline Bytes vlan(unsigned id, unsigned type, const Bytes& payload) { return be16(id) + be16(type) + payload; }
 
 struct Ip4 {
   unsigned protocol = kTcp;
@@ -56,9 +46,7 @@ inline Bytes ipv4(const Ip4& ip, const Bytes& payload) {
          be16(ip.fragment) + u8(63) + u8(ip.protocol) + be16(0) + be32(ip.source) + be32(ip.destination) + Bytes(ip.options, 1) +
          payload;
 }
-inline Bytes address6(unsigned last) {
-  return Bytes{0xfd} + zeros(14) + u8(last);
-}
+inline Bytes address6(unsigned last) { return Bytes{0xfd} + zeros(14) + u8(last); }
 inline Bytes ipv6(unsigned next, const Bytes& payload, int length = -1, unsigned first = 0x60) {
   return u8(first) + zeros(3) + be16(length >= 0 ? static_cast<unsigned>(length) : static_cast<unsigned>(payload.size())) +
          u8(next) + u8(64) + address6(2) + address6(3) + payload;
@@ -71,9 +59,7 @@ inline Bytes udp(const Bytes& payload = {}, int length = -1) {
   return be16(5353) + be16(53) + be16(length >= 0 ? static_cast<unsigned>(length) : static_cast<unsigned>(payload.size() + 8)) +
          be16(0) + payload;
 }
-inline Bytes icmp(unsigned type, unsigned code, const Bytes& rest) {
-  return u8(type) + u8(code) + be16(0) + rest;
-}
+inline Bytes icmp(unsigned type, unsigned code, const Bytes& rest) { return u8(type) + u8(code) + be16(0) + rest; }
 
 /// A packet and the block that it borrows.
 struct Decoded {

@@ -15,12 +15,8 @@ Told tell(Decoded decoded) {
   told.readable = decode_icmp(told.decoded.packet, told.icmp);
   return told;
 }
-Told four(const Bytes& message) {
-  return tell(decode_whole(ethernet(0x0800, ipv4({.protocol = kIcmp}, message))));
-}
-Told six(const Bytes& message) {
-  return tell(decode_whole(ethernet(0x86dd, ipv6(kIcmp6, message))));
-}
+Told four(const Bytes& message) { return tell(decode_whole(ethernet(0x0800, ipv4({.protocol = kIcmp}, message)))); }
+Told six(const Bytes& message) { return tell(decode_whole(ethernet(0x86dd, ipv6(kIcmp6, message)))); }
 
 const Bytes kQuote = ipv4({.source = 0x0a010103, .destination = 0x0a020001}, tcp());
 const Bytes kQuote6 = ipv6(kUdp, udp(zeros(9)));

@@ -5,9 +5,7 @@
 namespace lvsnat::frames {
 namespace {
 
-Decoded four(const Ip4& ip, const Bytes& payload) {
-  return decode_whole(ethernet(0x0800, ipv4(ip, payload)));
-}
+Decoded four(const Ip4& ip, const Bytes& payload) { return decode_whole(ethernet(0x0800, ipv4(ip, payload))); }
 Decoded six(unsigned next, const Bytes& payload, int length = -1) {
   return decode_whole(ethernet(0x86dd, ipv6(next, payload, length)));
 }

@@ -8,9 +8,7 @@ namespace {
 Decoded four(unsigned protocol, const Bytes& payload) {
   return decode_whole(ethernet(0x0800, ipv4({.protocol = protocol}, payload)));
 }
-Decoded six(unsigned protocol, const Bytes& payload) {
-  return decode_whole(ethernet(0x86dd, ipv6(protocol, payload)));
-}
+Decoded six(unsigned protocol, const Bytes& payload) { return decode_whole(ethernet(0x86dd, ipv6(protocol, payload))); }
 
 TEST(Tcp, Fields) {
   for (const Decoded& d : {four(kTcp, tcp({'a', 'b', 'c'}, 8)), six(kTcp, tcp({'a', 'b', 'c'}, 8))}) {

@@ -11,9 +11,7 @@ const Bytes kInner6 = ipv6(kUdp, udp({1, 2, 3}));
 Bytes four(unsigned protocol, const Bytes& payload) {
   return ethernet(0x8100, vlan(4, 0x0800, ipv4({.protocol = protocol}, payload)));
 }
-Bytes six(unsigned protocol, const Bytes& payload) {
-  return ethernet(0x86dd, ipv6(protocol, payload));
-}
+Bytes six(unsigned protocol, const Bytes& payload) { return ethernet(0x86dd, ipv6(protocol, payload)); }
 
 void expect_inner(const Bytes& bytes, bool v6) {
   const Decoded d = decode_whole(bytes + zeros(5));

@@ -94,6 +94,8 @@ TEST(Text, WhatIsBannedIsNoticed) {
   EXPECT_NE(text_of("lib/a.cc", "int x;\r"), "");
   EXPECT_EQ(text_of("lib/a.cc", std::string(130, 'x')), "");
   EXPECT_NE(text_of("lib/a.cc", std::string(131, 'x')), "");
+  EXPECT_EQ(text_of("lib/a.cc", "R\"j(" + std::string(131, 'x') + "\n" + std::string(131, 'x') + ")j\";"), "");
+  EXPECT_NE(text_of("lib/a.cc", "R\"j(x)j\";\n" + std::string(131, 'x')), "");
   EXPECT_NE(text_of("lib/rules/a.cc", "std::chrono::system_clock::now();"), "");
   EXPECT_EQ(text_of("lib/capture/a.cc", "std::chrono::system_clock::now();"), "");
   EXPECT_NE(text_of("lib/rules/a.cc", "std::snprintf(b, n, \"x\"); printf(\"x\");"), "");

@@ -18,8 +18,7 @@ TEST(IpJson, RoutesOfAllShapes) {
       R"([{"dst":"10.8.0.0/16","gateway":"10.77.0.1","dev":"d0","table":"100","flags":["onlink"]},
           {"dst":"default","flags":[],"nexthops":[{"gateway":"10.1.1.1","dev":"d0","weight":3,"flags":[]},
                                                   {"gateway":"10.1.1.2","dev":"d0","weight":1,"flags":["dead","linkdown"]}]},
-          {"dst":"172.16.0.0/12","gateway":"10.1.1.3","dev":"d0","prefsrc":"10.1.1.10","metric":50,"flags":[],
-            "metrics":[{"mtu":1400}]},
+          {"dst":"172.16.0.0/12","gateway":"10.1.1.3","dev":"d0","prefsrc":"10.1.1.10","metric":50,"flags":[],"metrics":[{"mtu":1400}]},
           {"type":"unreachable","dst":"198.51.100.0/24","metric":9,"flags":[]},
           {"type":"throw","dst":"10.9.0.0/16","table":"100","flags":[]},
           {"dst":"10.4.0.0/16","via":{"family":"inet6","host":"fe80::1"},"dev":"d0","flags":[]},
@@ -68,10 +67,8 @@ TEST(IpJson, Rules) {
   KernelState s;
   const Reading reading = parse_ip_rule(
       R"([{"priority":0,"src":"all","table":"local"},
-          {"priority":1000,"src":"10.1.1.0","srclen":24,"fwmark":"0x1","fwmask":"0xff","iif":"d0","iif_detached":null,
-            "ipproto":"tcp","dport":80,"table":"100"},
-          {"priority":1001,"not":null,"src":"all","dst":"10.0.0.0","dstlen":8,"sport_start":100,"sport_end":200,
-            "table":"200","suppress_prefixlen":0},
+          {"priority":1000,"src":"10.1.1.0","srclen":24,"fwmark":"0x1","fwmask":"0xff","iif":"d0","iif_detached":null,"ipproto":"tcp","dport":80,"table":"100"},
+          {"priority":1001,"not":null,"src":"all","dst":"10.0.0.0","dstlen":8,"sport_start":100,"sport_end":200,"table":"200","suppress_prefixlen":0},
           {"priority":1002,"src":"all","fwmark":"0x7","goto":2000},
           {"priority":1003,"src":"all","uid_start":0,"uid_end":99,"table":"200"},
           {"priority":2000,"src":"all","oif":"d0","action":"unreachable"},
@@ -93,13 +90,11 @@ TEST(IpJson, Rules) {
 TEST(IpJson, AddressesWithFlagsAndPeers) {
   KernelState s;
   const Reading reading = parse_ip_address(
-      R"([{"ifindex":2,"ifname":"eth0","flags":["BROADCAST","UP","LOWER_UP"],"mtu":1500,"link_type":"ether",
-            "address":"02:00:5e:00:10:00",
+      R"([{"ifindex":2,"ifname":"eth0","flags":["BROADCAST","UP","LOWER_UP"],"mtu":1500,"link_type":"ether","address":"02:00:5e:00:10:00",
            "addr_info":[{"family":"inet","local":"10.1.1.9","prefixlen":24,"scope":"global","label":"eth0"},
                         {"family":"inet","local":"10.1.1.10","prefixlen":24,"scope":"global","secondary":true,"label":"eth0:1"},
                         {"family":"inet","local":"10.2.0.1","address":"10.2.0.2","prefixlen":32,"scope":"global"},
-                        {"family":"inet6","local":"fd00::110","prefixlen":64,"scope":"global","dadfailed":true,
-            "tentative":true}]}])",
+                        {"family":"inet6","local":"fd00::110","prefixlen":64,"scope":"global","dadfailed":true,"tentative":true}]}])",
       s);
   ASSERT_TRUE(reading.known) << reading.problem;
   ASSERT_EQ(s.addresses.size(), 4u);
@@ -118,11 +113,9 @@ TEST(IpJson, AddressesWithFlagsAndPeers) {
 TEST(IpJson, LinksTellWhatLiesBelow) {
   KernelState s;
   const Reading reading = parse_ip_link(
-      R"([{"ifindex":3,"link":"eth0","ifname":"eth0.100","flags":["UP"],"mtu":1500,"link_type":"ether",
-            "address":"02:00:00:00:00:01",
+      R"([{"ifindex":3,"link":"eth0","ifname":"eth0.100","flags":["UP"],"mtu":1500,"link_type":"ether","address":"02:00:00:00:00:01",
            "linkinfo":{"info_kind":"vlan","info_data":{"protocol":"802.1Q","id":100,"flags":[]}}},
-          {"ifindex":4,"link":"veth1","ifname":"veth0","master":"br0","flags":["NO-CARRIER","UP","LOWER_UP","NOARP"],
-            "linkinfo":{"info_kind":"veth"}}])",
+          {"ifindex":4,"link":"veth1","ifname":"veth0","master":"br0","flags":["NO-CARRIER","UP","LOWER_UP","NOARP"],"linkinfo":{"info_kind":"veth"}}])",
       s);
   ASSERT_TRUE(reading.known) << reading.problem;
   EXPECT_EQ(s.links[0].parent, "eth0");
@@ -137,8 +130,7 @@ TEST(IpJson, ExceptionsFromJsonAndTextAreOne) {
   KernelState s;
   parse_ip_exceptions(
       R"([{"dst":"192.168.1.254","gateway":"192.168.1.254","dev":"eth0","flags":[],"cache":["redirected"],"expires":283},
-                          {"dst":"192.168.1.7","gateway":"10.1.1.9","dev":"eth0","flags":[],"cache":[],"expires":593,
-            "metrics":[{"mtu":1400}]}])",
+                          {"dst":"192.168.1.7","gateway":"10.1.1.9","dev":"eth0","flags":[],"cache":[],"expires":593,"metrics":[{"mtu":1400}]}])",
       s);
   const Reading reading = parse_route_cache_text(
       "unicast 192.168.1.254 via 192.168.1.254 dev eth0 \n    cache <redirected> expires 281sec \n"
