@@ -23,6 +23,7 @@ constexpr std::array kLayers{
     Layer{"lib/track", "base decode state config"},
     Layer{"lib/facts", "base decode state config track"},
     Layer{"lib/rules", "base decode state config track facts"},
+    Layer{"lib/analyzer", "base decode state config track facts rules"},
     Layer{"lib/render", "base decode state config track facts rules"},
     Layer{"lib/capture", "base"},
     // The shared libraries hide what is not public; of base, what is inline can be used all the same.
@@ -56,7 +57,7 @@ constexpr std::array kForeign{
 
 // The system's own headers in folders: sockets, kernel interfaces.
 constexpr std::array<std::string_view, 6> kSystemFolders{"arpa/", "asm/", "linux/", "net/", "netinet/", "sys/"};
-constexpr std::string_view kSystemAllowed = "lib/base lib/state lib/config lib/capture tools tests bench";
+constexpr std::string_view kSystemAllowed = "lib/base lib/state lib/config lib/capture lib/analyzer tools tests bench";
 
 // Hot code has no use for these, whatever they would be used for.
 constexpr std::array<std::string_view, 12> kColdHeaders{"chrono",   "ctime",         "fstream",       "functional",
