@@ -308,10 +308,19 @@ class TextReport {
     return out;
   }
 
-  [[nodiscard]] static std::string place(const Evidence& evidence) {
+  /// A capture's file name without its folder, where that still tells it from the others.
+  [[nodiscard]] std::string short_source(const std::string& source) const {
+    const std::size_t slash = source.find_last_of('/');
+    if (slash == std::string::npos || slash + 1 == source.size()) return source;
+    const std::string base = source.substr(slash + 1);
+    const auto same_base = [&base](const SourceStatistics& s) { return s.name == base || s.name.ends_with("/" + base); };
+    return std::count_if(report_.sources.begin(), report_.sources.end(), same_base) > 1 ? source : base;
+  }
+
+  [[nodiscard]] std::string place(const Evidence& evidence) const {
     std::vector<std::string> parts;
     if (evidence.source) {
-      parts.push_back(*evidence.source +
+      parts.push_back(short_source(*evidence.source) +
                       (evidence.frame.value_or(0) != 0 ? "#" + std::to_string(*evidence.frame) : std::string()));
     } else if (evidence.frame.value_or(0) != 0) {
       parts.push_back("frame " + std::to_string(*evidence.frame));

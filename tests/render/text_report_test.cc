@@ -131,6 +131,16 @@ TEST(TextReport, DoubtIsNotStatedAsFact) {
   EXPECT_TRUE(render_text(report).starts_with("Possibly broken: "));
 }
 
+TEST(TextReport, FoldersOfCapturesAreLeftOutWhereTheNameTells) {
+  Report report = test::wrong_gateway_report();
+  report.sources[0].name = "/var/tmp/a/eth0.pcap";
+  report.sources[1].name = "/var/tmp/a/eth1.pcap";
+  report.findings[0].evidence[0].source = "/var/tmp/a/eth1.pcap";
+  EXPECT_NE(render_text(report).find("(eth1.pcap#12"), std::string::npos);
+  report.sources[0].name = "/var/tmp/b/eth1.pcap";
+  EXPECT_NE(render_text(report).find("(/var/tmp/a/eth1.pcap#12"), std::string::npos);
+}
+
 TEST(TextReport, ManyFindingsAreShortened) {
   Report report = test::wrong_gateway_report();
   for (int i = 0; i < 40; ++i) report.findings.push_back(report.findings[0]);

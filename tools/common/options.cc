@@ -69,6 +69,20 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_subcommand(const CLI::App* sub) const override {
     return entry("  " + sub->get_name(), sub->get_description());
   }
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode) const override {
+    std::string out = make_description(app) + make_usage(app, std::move(name));
+    const auto verbs = app->get_subcommands({});
+    if (!verbs.empty()) out += "\nVerbs:\n";
+    for (const CLI::App* verb : verbs) out += make_subcommand(verb);
+    out += make_positionals(app);
+    out += "\n" + make_groups(app, CLI::AppFormatMode::Normal);
+    return app->get_footer().empty() ? out : out + "\n" + app->get_footer() + "\n";
+  }
+  std::string make_group(std::string group, bool is_positional, std::vector<const CLI::Option*> options) const override {
+    std::string out = group + ":\n";
+    for (const CLI::Option* option : options) out += make_option(option, is_positional);
+    return out;
+  }
   std::string make_expanded(const CLI::App* sub) const override { return make_subcommand(sub); }
 
  private:
@@ -104,11 +118,11 @@ void add_common_options(CLI::App& app, CommonOptions& o) {
   app.add_option("-F,--filter", o.filter, "Only packets that this pcap filter matches")->type_name("EXPR")->group(input);
   app.add_option("-s,--snaplen", o.snaplen, "Bytes kept of each captured packet")
       ->type_name("BYTES")
-      ->check(CLI::Range(std::uint32_t{64}, std::uint32_t{262144}))
+      ->check(CLI::Range(std::uint32_t{64}, std::uint32_t{262144}).description(""))
       ->group(input);
   app.add_option("-B,--buffer", o.buffer_mib, "Kernel buffer for capturing")
       ->type_name("MiB")
-      ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{2048}))
+      ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{2048}).description(""))
       ->group(input);
   app.add_flag("-p,--promiscuous", o.promiscuous, "Capture in promiscuous mode; otherwise never")->group(input);
   app.add_option("-w,--write", o.write, "Keep what was captured or read, as pcapng")->type_name("FILE")->group(input);
@@ -151,7 +165,7 @@ void add_common_options(CLI::App& app, CommonOptions& o) {
   app.add_flag("-v,--verbose", o.verbose, "All proofs, cited packets in words, every count")->excludes(quiet)->group(output);
   app.add_option("--max-connections", o.max_connections, "Limit of the connection table")
       ->type_name("N")
-      ->check(CLI::Range(std::uint32_t{1000}, std::uint32_t{64'000'000}))
+      ->check(CLI::Range(std::uint32_t{1000}, std::uint32_t{64'000'000}).description(""))
       ->group(output);
 }
 
