@@ -25,7 +25,14 @@ CONNECTION_KEYS = ['protocol', 'client', 'client_port', 'vip', 'vip_port', 'rip'
 
 
 def captures(case):
-    return [argument for side in ('eth0', 'eth1') for argument in ('-r', os.path.join(case, f'director-{side}.pcap.xz'))]
+    """Both sides of the director; a case with one network has one file."""
+    files = [os.path.join(case, f'director-{side}.pcap.xz') for side in ('eth0', 'eth1')]
+    return [argument for file in files if os.path.exists(file) for argument in ('-r', file)]
+
+
+def read(path):
+    with open(path, encoding='utf-8') as file:
+        return file.read()
 
 
 def run(*arguments, **options):
@@ -72,7 +79,7 @@ class Usage(unittest.TestCase):
             self.assertEqual((result.returncode, result.stderr), (0, ''))
             self.assertLess(result.stdout.index('lvsdiag -r eth0.pcap -r eth1.pcap'), result.stdout.index('--format'))
             for line in result.stdout.splitlines():
-                self.assertLessEqual(len(line), 90, line)
+                self.assertLessEqual(len(line), 80, line)
 
     def test_version(self):
         result = run('--version')
@@ -86,7 +93,7 @@ class Usage(unittest.TestCase):
             entry = re.match(r'^  (-\S.*?|    --\S.*?)(?:  |$)', line)
             if entry:
                 offered |= set(names.findall(entry.group(1)))
-        manual = open(os.path.join(ROOT, 'docs', 'man', 'lvsdiag.1'), encoding='utf-8').read()
+        manual = read(os.path.join(ROOT, 'docs', 'man', 'lvsdiag.1'))
         options = manual[manual.index('.SH OPTIONS'):manual.index('.SH EXIT STATUS')]
         described = set()
         for paragraph in options.split('.TP\n')[1:]:
@@ -187,7 +194,6 @@ class Diagnosis(unittest.TestCase):
             if not os.path.exists(os.path.join(folder, 'director-any.pcap.xz')):
                 continue
             for arguments in (captures(folder), ['-r', os.path.join(folder, 'director-any.pcap.xz')]):
-                arguments = [a for a in arguments if a == '-r' or os.path.exists(a)]
                 result = run('--format', 'json', *arguments)
                 report = json.loads(result.stdout)
                 errors = [f'{case}: {e.json_path}: {e.message}' for e in SCHEMA.iter_errors(report)]
@@ -208,7 +214,7 @@ class Diagnosis(unittest.TestCase):
     def test_connections(self):
         path = self.path('connections.ndjson')
         self.assertEqual(run('--connections', path, *captures(HEALTHY)).returncode, 0)
-        records = [json.loads(line) for line in open(path, encoding='utf-8')]
+        records = [json.loads(line) for line in read(path).splitlines()]
         self.assertTrue(records)
         for record in records:
             self.assertEqual(list(record), CONNECTION_KEYS)
@@ -297,7 +303,7 @@ class OutputFiles(unittest.TestCase):
         path = self.path('report.txt')
         for _ in range(2):
             self.assertEqual(self.report(path).returncode, 0)
-            self.assertTrue(open(path, encoding='utf-8').read().startswith('This LVS-NAT is healthy'))
+            self.assertTrue(read(path).startswith('This LVS-NAT is healthy'))
         self.assertEqual(os.listdir(self.folder.name), ['report.txt'], 'nothing unfinished is left')
 
     def test_a_private_file_stays_private(self):
@@ -317,7 +323,7 @@ class OutputFiles(unittest.TestCase):
                 result = run(option, self.path(name), *captures(BROKEN))
                 self.assertEqual(result.returncode, 3, (option, name, result.stderr))
                 self.assertEqual(result.stdout, '')
-        self.assertEqual(open(target, encoding='utf-8').read(), 'kept')
+        self.assertEqual(read(target), 'kept')
         self.assertFalse(os.path.exists(self.path('nowhere')))
 
     def test_no_output_replaces_an_input_or_another_output(self):
@@ -328,7 +334,8 @@ class OutputFiles(unittest.TestCase):
         for option in ('-o', '--connections', '--evidence', '-w'):
             self.assertEqual(run('-r', capture, option, self.path('b.pcap')).returncode, 3)
         self.assertEqual(run('-o', self.path('x'), '--connections', self.path('x'), *captures(HEALTHY)).returncode, 3)
-        self.assertEqual(open(capture, 'rb').read(), empty_pcap())
+        with open(capture, 'rb') as file:
+            self.assertEqual(file.read(), empty_pcap())
 
     def test_devices_and_descriptors(self):
         self.assertEqual(self.report('/dev/null').returncode, 0)

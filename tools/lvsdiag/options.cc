@@ -13,21 +13,23 @@ namespace lvsnat::tool {
 namespace {
 
 constexpr const char* kDescription =
-    "lvsdiag - does this LVS-NAT work; if not: which leg breaks, for whom, why, and what\ncures it.";
+    "lvsdiag - does this LVS-NAT work; if not: which leg breaks, for whom, why,\n"
+    "and what cures it.";
 
 constexpr const char* kExamples =
-    "  lvsdiag -r eth0.pcap -r eth1.pcap        diagnose captures of both sides of a director\n"
-    "  tcpdump -i any -w - | lvsdiag -r -       ... or of all interfaces at once\n"
-    "  lvsdiag -r any.pcap --config /etc/keepalived/keepalived.conf\n"
-    "  lvsdiag -r any.pcap --evidence proof.pcapng    the packets that prove it, for Wireshark\n"
-    "  lvsdiag -r any.pcap --format json        the same for a script\n"
-    "  lvsdiag explain LVS101                   what a finding means and how to check it\n";
+    "  lvsdiag -r eth0.pcap -r eth1.pcap       captures of both sides of a director\n"
+    "  tcpdump -i any -w - | lvsdiag -r -      ... or of all interfaces at once\n"
+    "  lvsdiag -r any.pcap --config keepalived.conf\n"
+    "  lvsdiag -r any.pcap --evidence proof.pcapng    the proof, for Wireshark\n"
+    "  lvsdiag -r any.pcap --format json       the same for a script\n"
+    "  lvsdiag explain LVS101                  what a finding means\n";
 
 constexpr const char* kFooter =
-    "Exit status: 0 healthy, 1 warnings, 2 errors, 3 nothing could be diagnosed (bad usage,\n"
-    "unreadable input, no traffic of any service).\n"
-    "Legs, as in 12--: 1 client to VIP, 2 client to real server, 3 real server to client,\n"
-    "4 VIP to client; - not seen, ? could not be seen from here, ! seen and wrong.";
+    "Exit status: 0 healthy, 1 warnings, 2 errors, 3 nothing could be diagnosed (bad\n"
+    "usage, unreadable input, no traffic of any service).\n"
+    "Legs, as in 12--: 1 client to VIP, 2 client to real server, 3 real server to\n"
+    "client, 4 VIP to client; - not seen, ? could not be seen from here, ! seen and\n"
+    "wrong.";
 
 }  // namespace
 
@@ -35,7 +37,6 @@ std::variant<DiagnosisOptions, int> parse_diagnosis_options(int argc, char** arg
   DiagnosisOptions o;
   std::string duration;
   CLI::App app(kDescription, "lvsdiag");
-  app.set_version_flag("--version", std::string("lvsdiag ") + LVSNAT_VERSION, "The version");
   app.footer(kFooter);
   add_common_options(app, o);
   app.add_option("--for", duration, "Watch live traffic this long (15s, 5m, 1h; default 30s; 0: until interrupted)")
@@ -70,6 +71,7 @@ std::variant<DiagnosisOptions, int> parse_diagnosis_options(int argc, char** arg
       ->required();
   verb("probe", Verb::probe, "Test the way back from real servers by sending them a packet")
       ->add_option("RIP", o.real_servers, "Which; default those of the services");
+  app.set_version_flag("--version", std::string("lvsdiag ") + LVSNAT_VERSION, "The version");
   set_help(app, kExamples);
 
   if (const auto status = parse_command_line(app, argc, argv)) return *status;
