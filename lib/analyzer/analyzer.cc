@@ -66,7 +66,9 @@ track::HashKey make_key(std::uint64_t seed) {
 }
 
 /// Room for `connections` at 60 % load, a power of two.
-std::size_t index_size(std::uint64_t connections) { return std::bit_ceil(std::max<std::size_t>(connections * 10 / 6 + 64, 1 << 14)); }
+std::size_t index_size(std::uint64_t connections) {
+  return std::bit_ceil(std::max<std::size_t>(connections * 10 / 6 + 64, 1 << 14));
+}
 
 }  // namespace
 
@@ -84,12 +86,12 @@ struct Analyzer::Impl {
   std::array<track::Record, Tracker::kMaxRetired> retired{};
   PacketTally tally;
   std::vector<Vantage> vantages;
-  std::vector<std::uint64_t> malformed;   // by source index
+  std::vector<std::uint64_t> malformed;  // by source index
   Timestamp first = 0, last = 0, now = 0;
   ConnectionCallback retirement;
-  RetiredTallies retired_tallies;         // plainly healthy ones that left the table
+  RetiredTallies retired_tallies;  // plainly healthy ones that left the table
   static constexpr std::size_t kMaxRetiredPairs = 65'536, kMaxRetiredHistograms = 256;
-  mutable std::vector<SourceStatistics> statistics;  // of the last report
+  mutable std::vector<SourceStatistics> statistics;                   // of the last report
   mutable std::unordered_map<std::uint32_t, std::vector<int>> codes;  // of the last report, by record
 
   explicit Impl(AnalyzerOptions o) : options(std::move(o)), key(make_key(options.hash_seed)) {
@@ -98,7 +100,8 @@ struct Analyzer::Impl {
     index = Mapping<track::IndexSlot>(index_size(std::min(options.expected_connections, options.max_connections)));
     endpoints = Mapping<track::ServerEndpoint>(1024);
     endpoint_slots = Mapping<track::EndpointTable::Slot>(4096);
-    tracker = std::make_unique<Tracker>(Tracker::Storage{records.span(), index.span(), endpoints.span(), endpoint_slots.span()}, key);
+    tracker =
+        std::make_unique<Tracker>(Tracker::Storage{records.span(), index.span(), endpoints.span(), endpoint_slots.span()}, key);
     for (const Declaration& d : options.declared) declare(d.services);
     if (options.state && options.state->known.services) declare(options.state->ipvs.services);
     journal.on_retirement(&Impl::retire, this);
@@ -114,7 +117,8 @@ struct Analyzer::Impl {
         make_room_for_endpoints();
         const std::uint16_t port = destination_port(s, d);
         // Direct routing and tunnelling do not rewrite: the RIP is no endpoint of those.
-        if (port != 0 && (d.method == Method::masq || d.method == Method::unknown || d.method == Method::local)) tracker->declare(d.rip, port, protocol, false);
+        if (port != 0 && (d.method == Method::masq || d.method == Method::unknown || d.method == Method::local))
+          tracker->declare(d.rip, port, protocol, false);
       }
     }
   }
@@ -154,7 +158,8 @@ struct Analyzer::Impl {
   bool retire(std::uint32_t id, const track::Record& record, const std::vector<WayClue>* clues) {
     bool plain = clues == nullptr && record.endpoint[1] != track::kNone;
     for (const track::Way& w : record.way) {
-      plain = plain && w.packets != 0 && w.repeats() == 0 && (w.flags & (track::kSawRst | track::kMoved | track::kForwarded)) == 0;
+      plain =
+          plain && w.packets != 0 && w.repeats() == 0 && (w.flags & (track::kSawRst | track::kMoved | track::kForwarded)) == 0;
     }
     const bool inner_first = (record.flags & track::kInnerFirst) != 0;
     const std::uint64_t pair = std::uint64_t{record.endpoint[inner_first ? 1 : 0]} << 32 | record.endpoint[inner_first ? 0 : 1];
@@ -175,7 +180,8 @@ struct Analyzer::Impl {
       const Roles& roles = retirement_roles();
       const Connection c = to_connection(id, record, roles, *tracker);
       const auto found = codes.find(id);
-      if (c.kind == ConnectionKind::masqueraded) retirement(c, found == codes.end() ? std::span<const int>{} : std::span<const int>(found->second));
+      if (c.kind == ConnectionKind::masqueraded)
+        retirement(c, found == codes.end() ? std::span<const int>{} : std::span<const int>(found->second));
     }
     codes.erase(id);
     return !plain;

@@ -32,7 +32,7 @@ struct Clue {
   Kind kind = Kind::repeat;
   Leg leg = Leg::request;
   FrameRef frame;
-  std::uint16_t path = 0;          // index into Facts::paths
+  std::uint16_t path = 0;  // index into Facts::paths
   std::uint32_t sequence = 0, acknowledgement = 0, ip_length = 0;
   std::uint16_t ip_id = 0;
   std::uint8_t ttl = 0, tcp_flags = 0;
@@ -41,16 +41,16 @@ struct Clue {
 /// A connection together with what was noted about it.
 struct Suspect {
   Connection connection;
-  std::vector<Clue> clues;         // at most 24, in time order
+  std::vector<Clue> clues;  // at most 24, in time order
   /// Legs that reached the end of what was seen without their counterpart, in time: how long the wait was.
-  Timestamp waited = 0;            // from the last packet of the connection to the end of the capture (ns)
-  bool begins_inside = false;      // first packet seen is no SYN
-  bool ends_inside = false;        // still talking when the capture ended
+  Timestamp waited = 0;        // from the last packet of the connection to the end of the capture (ns)
+  bool begins_inside = false;  // first packet seen is no SYN
+  bool ends_inside = false;    // still talking when the capture ended
 };
 
 struct IcmpSighting {
   Icmp icmp;
-  Address source, destination;     // outer header
+  Address source, destination;  // outer header
   FrameRef frame;
   std::uint16_t path = 0;
   std::uint8_t ttl = 0;
@@ -60,14 +60,15 @@ struct IcmpSighting {
 
 /// Somebody asks (ARP who-has, ND solicitation) for an address.
 struct Question {
-  Address asker, target;           // asker is none for an RFC 5227 probe
+  Address asker, target;  // asker is none for an RFC 5227 probe
   Mac asker_mac;
   std::uint16_t vantage = 0;
   std::uint32_t interface_index = 0;
   std::uint64_t count = 0;
   FrameRef first, last;
-  bool answered = false;           // a claim of `target` came after the first question
-  bool unicast = false;            // all of them were unicast: reachability checks of a neighbour already known
+  bool answered = false;  // a claim of `target` came after the first question
+  std::uint32_t run = 0;  // longest run of questions that follow one another as those of an asker that gets no answer do
+  bool unicast = false;   // all of them were unicast: reachability checks of a neighbour already known
 };
 
 /// A MAC that says (ARP reply, gratuitous ARP, ND advertisement) an address is its own.
@@ -77,8 +78,15 @@ struct Claim {
   std::uint16_t vantage = 0;
   std::uint32_t interface_index = 0;
   std::uint64_t count = 0;
-  bool as_reply = false;           // at least once as an answer or announcement, not only as sender of a question
+  bool as_reply = false;  // at least once as an answer or announcement, not only as sender of a question
   FrameRef first, last;
+};
+
+/// A claim of an address by another MAC than the one that claimed it before.
+struct ClaimTurn {
+  Mac mac;
+  FrameRef frame;
+  bool answer = false;  // answers a question; else an announcement, or the sender of a question
 };
 
 /// IP-in-IP or GRE around something that concerns a service.
@@ -95,19 +103,28 @@ struct FtpAnnouncement {
   enum class Kind : std::uint8_t { pasv_reply, epsv_reply, port_command, eprt_command } kind = Kind::pasv_reply;
   std::uint32_t record = 0;
   Leg leg = Leg::masq;
-  Endpoint announced;              // address none for 229
+  Endpoint announced;  // address none for 229
   FrameRef frame;
+};
+
+/// A data connection that an FTP server opens (active mode, from port 20) and that passes the director unrewritten.
+struct FtpDataLeak {
+  std::uint32_t record = 0;
+  Endpoint rip, client;
+  std::uint64_t packets = 0;
+  FrameRef first;
+  bool forwarded = false;  // seen on both sides of the director
 };
 
 /// A server endpoint that showed up opposite a client whose connection it does not belong to:
 /// DIP:80 -> CIP with the sequence numbers of VIP:80 -> CIP (wrong masquerade address).
 struct StrangeSource {
-  std::uint32_t record = 0;        // the connection it takes the place of
+  std::uint32_t record = 0;  // the connection it takes the place of
   Endpoint source;
   std::uint64_t packets = 0;
   FrameRef first;
   std::uint16_t path = 0;
-  bool client_reset = false;       // the client answered it with RST
+  bool client_reset = false;  // the client answered it with RST
 };
 
 /// One vantage or interface within one, and what was seen there.
@@ -115,8 +132,8 @@ struct Place {
   std::uint16_t vantage = 0;
   std::uint32_t interface_index = 0;
   std::uint64_t packets = 0;
-  std::array<std::uint64_t, 4> legs{};    // connections whose leg was first seen here
-  bool cooked = false;                    // part of an `any` capture
+  std::array<std::uint64_t, 4> legs{};  // connections whose leg was first seen here
+  bool cooked = false;                  // part of an `any` capture
 };
 
 /// Connections that left the table have records from here on.
@@ -124,42 +141,48 @@ inline constexpr std::uint32_t kRetiredIds = 0x80000000;
 
 struct Facts {
   // ---- Who is who.
-  std::vector<Service> services;          // declared, from state, or inferred; destinations complete
+  std::vector<Service> services;  // declared, from state, or inferred; destinations complete
   std::vector<Origin> origin;
-  bool inferred = false;                  // services come from packets alone
+  bool inferred = false;  // services come from packets alone
   std::set<Address> vips, rips;
-  std::set<Address> director_addresses;   // known or inferred; VIPs included where it owns them
-  std::set<Mac> director_macs;            // on any side
+  std::set<Address> director_addresses;  // known or inferred; VIPs included where it owns them
+  std::set<Mac> director_macs;           // on any side
   std::set<Mac> outside_macs, inside_macs;
   std::set<Address> gateways;             // what real servers are known to use as gateway, and works: the director's
   std::map<Address, std::set<Mac>> macs;  // who sends frames with this IP as its own: claims, and directly attached sources
   const KernelState* state = nullptr;     // the director's; nullptr: not given
 
   // ---- What was seen.
-  Timestamp first = 0, last = 0;          // of the whole capture; live: `last` is now
+  Timestamp first = 0, last = 0;  // of the whole capture; live: `last` is now
   std::span<const Path> paths;
   std::vector<Vantage> vantages;
   std::vector<SourceStatistics> sources;
   std::vector<Place> places;
   bool outside_captured = false, inside_captured = false;
-  bool lossy = false;                     // drops, gaps, cut files: absence proves nothing certain
-  bool cooked_only = false;               // only `any` captures, which lose packets unsaid
-  std::vector<Suspect> suspects;          // masqueraded, direct or own-service connections that are not plainly healthy
-  std::uint64_t suspects_left_out = 0;    // beyond the limit
+  bool lossy = false;                   // drops, gaps, cut files: absence proves nothing certain
+  bool cooked_only = false;             // only `any` captures, which lose packets unsaid
+  std::vector<Suspect> suspects;        // masqueraded, direct or own-service connections that are not plainly healthy
+  std::uint64_t suspects_left_out = 0;  // beyond the limit
   std::vector<IcmpSighting> icmp;
   std::uint64_t icmp_left_out = 0;
   std::vector<Question> questions;
   std::vector<Claim> claims;
+  std::map<Address, std::vector<ClaimTurn>> turns;  // addresses that more than one MAC claimed, in time order; at most 32 each
   std::vector<TunnelSighting> tunnels;
   std::vector<FtpAnnouncement> ftp;
+  std::vector<FtpDataLeak> ftp_leaks;
   std::vector<StrangeSource> strange;
-  std::vector<ServiceTally> tallies;      // same order as services; destinations too
+  std::vector<ServiceTally> tallies;  // same order as services; destinations too
   ConnectionTally connections;
   PacketTally packets;
   std::uint64_t full_nat_connections = 0;
-  /// How many clients (addresses) opened half-open connections that nobody completed, and how many connections.
-  std::uint64_t half_open = 0, half_open_clients = 0, completed_clients = 0;
-  double half_open_per_second = 0;
+  /// Connections whose only sign of a client is one SYN, though a client that meant it would have tried again by the end of
+  /// the capture; how many client addresses they came from; the most that began in any ten seconds; and the time in which
+  /// they came thick.
+  std::uint64_t half_open = 0, half_open_clients = 0, half_open_peak = 0;
+  Timestamp half_open_from = 0, half_open_to = 0;
+  std::uint64_t service_packets = 0;  // packets of TCP connections of services, on all legs
+  std::uint64_t completed = 0;        // TCP connections of services whose client completed the handshake or sent data
 
   // ---- Questions.
   /// Could this capture have shown this leg of that connection? False where that side was not captured or

@@ -68,7 +68,8 @@ bool parse_ftp_announcement(std::span<const std::uint8_t> payload, FtpAnnounceme
     const auto address = parse_address(text.substr(a + 1, b - a - 1));
     unsigned port = 0;
     const std::string_view digits = text.substr(b + 1, c - b - 1);
-    if (!address || std::from_chars(digits.data(), digits.data() + digits.size(), port).ec != std::errc{} || port > 65535) return false;
+    if (!address || std::from_chars(digits.data(), digits.data() + digits.size(), port).ec != std::errc{} || port > 65535)
+      return false;
     out.kind = FtpAnnouncement::Kind::eprt_command;
     out.announced = Endpoint{*address, static_cast<std::uint16_t>(port)};
     return true;

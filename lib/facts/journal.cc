@@ -38,21 +38,37 @@ void Journal::note(std::span<const Packet> packets, const track::Tracker::Output
     }
     const Packet& packet = packets[o.packet];
     switch (o.kind) {
-      case Kind::other: note_other(packet, o.path, tracker); break;
+      case Kind::other:
+        note_other(packet, o.path, tracker);
+        break;
       case Kind::joined: {
         const track::Record& r = tracker.record(o.record);
         const bool inner_first = (r.flags & track::kInnerFirst) != 0;
         const std::uint32_t outer = r.endpoint[inner_first ? 1 : 0], inner = r.endpoint[inner_first ? 0 : 1];
-        if (pairs_.size() < kMaxPairs && pair_seen_.emplace(std::uint64_t{outer} << 32 | inner, true).second) pairs_.emplace_back(outer, inner);
+        if (pairs_.size() < kMaxPairs && pair_seen_.emplace(std::uint64_t{outer} << 32 | inner, true).second)
+          pairs_.emplace_back(outer, inner);
         break;
       }
-      case Kind::repeat: note_clue(Clue::Kind::repeat, o, packet); break;
-      case Kind::reset: note_clue(Clue::Kind::reset, o, packet); break;
-      case Kind::moved: note_clue(Clue::Kind::moved, o, packet); break;
-      case Kind::forwarded: note_clue(Clue::Kind::forwarded, o, packet); break;
-      case Kind::new_isn: note_clue(Clue::Kind::new_isn, o, packet); break;
-      case Kind::text: note_text(o, packet); break;
-      case Kind::retired: break;
+      case Kind::repeat:
+        note_clue(Clue::Kind::repeat, o, packet);
+        break;
+      case Kind::reset:
+        note_clue(Clue::Kind::reset, o, packet);
+        break;
+      case Kind::moved:
+        note_clue(Clue::Kind::moved, o, packet);
+        break;
+      case Kind::forwarded:
+        note_clue(Clue::Kind::forwarded, o, packet);
+        break;
+      case Kind::new_isn:
+        note_clue(Clue::Kind::new_isn, o, packet);
+        break;
+      case Kind::text:
+        note_text(o, packet);
+        break;
+      case Kind::retired:
+        break;
     }
   }
 }
@@ -85,10 +101,17 @@ void Journal::note_clue(Clue::Kind kind, const track::Observation& o, const Pack
 void Journal::note_other(const Packet& p, std::uint16_t path, const track::Tracker& tracker) {
   switch (p.kind) {
     case Packet::Kind::icmp:
-    case Packet::Kind::neighbour: note_icmp(p, path, tracker); break;
-    case Packet::Kind::arp: note_arp(p); break;
-    case Packet::Kind::tunnel: note_tunnel(p); break;
-    default: break;
+    case Packet::Kind::neighbour:
+      note_icmp(p, path, tracker);
+      break;
+    case Packet::Kind::arp:
+      note_arp(p);
+      break;
+    case Packet::Kind::tunnel:
+      note_tunnel(p);
+      break;
+    default:
+      break;
   }
 }
 
@@ -96,12 +119,13 @@ void Journal::note_icmp(const Packet& p, std::uint16_t path, const track::Tracke
   Icmp icmp;
   if (!decode_icmp(p, icmp)) return;
   if (icmp.solicitation) {
-    ask(p, p.source.is_unspecified() ? Address{} : p.source, icmp.target, icmp.has_link_address ? mac_of(icmp.link_address) : mac_of(p.source_mac),
-        !p.destination.is_multicast());
+    ask(p, p.source.is_unspecified() ? Address{} : p.source, icmp.target,
+        icmp.has_link_address ? mac_of(icmp.link_address) : mac_of(p.source_mac), !p.destination.is_multicast());
     return;
   }
   if (icmp.advertisement) {
-    claim(p, icmp.target, icmp.has_link_address ? mac_of(icmp.link_address) : mac_of(p.source_mac), true);
+    claim(p, icmp.target, icmp.has_link_address ? mac_of(icmp.link_address) : mac_of(p.source_mac),
+          p.destination.is_multicast() ? Assertion::announcement : Assertion::answer);
     return;
   }
   const std::uint32_t kind = std::uint32_t{icmp.v6} << 16 | std::uint32_t{icmp.type} << 8 | icmp.code;
@@ -145,10 +169,10 @@ void Journal::note_arp(const Packet& p) {
   if (arp.request && !arp.gratuitous) {
     const bool unicast = p.has_macs && p.direction == Direction::unknown && (p.destination_mac[0] & 1) == 0;
     ask(p, arp.probe ? Address{} : arp.sender, arp.target, mac, unicast);
-    if (!arp.probe) claim(p, arp.sender, mac, false);
+    if (!arp.probe) claim(p, arp.sender, mac, Assertion::asking);
     return;
   }
-  claim(p, arp.sender, mac, true);
+  claim(p, arp.sender, mac, arp.gratuitous ? Assertion::announcement : Assertion::answer);
 }
 
 void Journal::ask(const Packet& p, const Address& asker, const Address& target, const Mac& mac, bool unicast) {
@@ -169,11 +193,20 @@ void Journal::ask(const Packet& p, const Address& asker, const Address& target, 
   }
   Question& q = questions_[found->second];
   ++q.count;
+  // Resolution asks again every second (RFC 4861: RETRANS_TIMER); one who was answered has no reason to for many seconds.
+  std::uint32_t& run = runs_[found->second];
+  const Timestamp gap = p.time - q.last.time;
+  if (q.count == 1 || gap > kSecond * 7 / 2) {
+    run = 1;
+  } else if (gap > kSecond / 20) {
+    ++run;
+  }
+  q.run = std::max(q.run, run);
   q.last = frame_of(p);
   q.unicast = q.unicast && unicast;
 }
 
-void Journal::claim(const Packet& p, const Address& address, const Mac& mac, bool as_reply) {
+void Journal::claim(const Packet& p, const Address& address, const Mac& mac, Assertion how) {
   if (mac.is_none() || address.is_unspecified() || address.is_none()) return;
   const NeighbourKey key{address, Address{}, mac, std::uint32_t{p.vantage} << 16 | (p.interface_index & 0xffff)};
   auto found = claim_index_.find(key);
@@ -190,26 +223,37 @@ void Journal::claim(const Packet& p, const Address& address, const Mac& mac, boo
   }
   Claim& c = claims_[found->second];
   ++c.count;
+  const bool as_reply = how != Assertion::asking;
   if (as_reply && !c.as_reply) {
     c.as_reply = true;
     c.first = frame_of(p);
   }
   c.last = frame_of(p);
+  if (turns_.size() >= kMaxNeighbours && !turns_.contains(address)) return;
+  std::vector<ClaimTurn>& turns = turns_[address];
+  if (turns.size() < kMaxTurns && (turns.empty() || turns.back().mac != mac))
+    turns.push_back(ClaimTurn{mac, frame_of(p), how == Assertion::answer});
 }
 
 void Journal::note_tunnel(const Packet& p) {
   Packet inner;
   if (!decode_tunnel(p, inner)) return;
   for (TunnelSighting& t : tunnels_) {
-    if (t.outer_source == p.source && t.outer_destination == p.destination && t.inner_destination == Endpoint{inner.destination, inner.destination_port} &&
-        t.inner_source.address == inner.source) {
+    if (t.outer_source == p.source && t.outer_destination == p.destination &&
+        t.inner_destination == Endpoint{inner.destination, inner.destination_port} && t.inner_source.address == inner.source) {
       ++t.count;
       return;
     }
   }
   if (tunnels_.size() >= kMaxTunnels) return;
-  tunnels_.push_back(TunnelSighting{p.source, p.destination, {inner.source, inner.source_port}, {inner.destination, inner.destination_port},
-                                    p.protocol, inner.protocol, 1, frame_of(p)});
+  tunnels_.push_back(TunnelSighting{p.source,
+                                    p.destination,
+                                    {inner.source, inner.source_port},
+                                    {inner.destination, inner.destination_port},
+                                    p.protocol,
+                                    inner.protocol,
+                                    1,
+                                    frame_of(p)});
 }
 
 void Journal::note_text(const track::Observation& o, const Packet& p) {

@@ -29,7 +29,7 @@ struct FtpLine {
 
 struct IcmpNote {
   IcmpSighting sighting;
-  std::uint8_t way = 0;            // of sighting.record
+  std::uint8_t way = 0;  // of sighting.record
   bool on_way = false;
 };
 
@@ -46,6 +46,7 @@ class Journal {
   static constexpr std::size_t kMaxIcmpPerKind = 512;
   static constexpr std::size_t kMaxIcmp = 8'192;
   static constexpr std::size_t kMaxNeighbours = 8'192;
+  static constexpr std::size_t kMaxTurns = 32;  // per address
   static constexpr std::size_t kMaxTunnels = 1'024;
   static constexpr std::size_t kMaxFtp = 4'096;
   static constexpr std::size_t kMaxPlaces = 1'024;
@@ -60,6 +61,7 @@ class Journal {
   [[nodiscard]] std::uint64_t icmp_left_out() const { return icmp_left_out_; }
   [[nodiscard]] const std::vector<Question>& questions() const { return questions_; }
   [[nodiscard]] const std::vector<Claim>& claims() const { return claims_; }
+  [[nodiscard]] const std::map<Address, std::vector<ClaimTurn>>& turns() const { return turns_; }
   [[nodiscard]] const std::vector<TunnelSighting>& tunnels() const { return tunnels_; }
   [[nodiscard]] const std::vector<FtpLine>& ftp() const { return ftp_; }
   /// Pairs of endpoint ids (outer, inner) that were seen as one connection, in order of appearance.
@@ -83,7 +85,8 @@ class Journal {
   void note_tunnel(const Packet& packet);
   void note_text(const track::Observation& observation, const Packet& packet);
   void ask(const Packet& packet, const Address& asker, const Address& target, const Mac& mac, bool unicast);
-  void claim(const Packet& packet, const Address& address, const Mac& mac, bool as_reply);
+  enum class Assertion : std::uint8_t { asking, announcement, answer };
+  void claim(const Packet& packet, const Address& address, const Mac& mac, Assertion how);
 
   std::unordered_map<std::uint32_t, std::vector<WayClue>> clues_;
   std::vector<IcmpNote> icmp_;
@@ -98,6 +101,8 @@ class Journal {
     friend auto operator<=>(const NeighbourKey&, const NeighbourKey&) = default;
   };
   std::map<NeighbourKey, std::size_t> question_index_, claim_index_;
+  std::map<Address, std::vector<ClaimTurn>> turns_;
+  std::map<std::size_t, std::uint32_t> runs_;  // by question: length of the run that is going on
   std::vector<TunnelSighting> tunnels_;
   std::vector<FtpLine> ftp_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;

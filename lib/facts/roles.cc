@@ -28,13 +28,15 @@ std::int32_t find_service(const std::vector<Service>& services, const track::Ser
 }
 
 /// A rewritten endpoint that is no service itself: FTP data of a service on the same VIP, or a marked packet's.
-std::int32_t find_related(const std::vector<Service>& services, const track::ServerEndpoint& outer, const std::set<Address>& inner) {
+std::int32_t find_related(const std::vector<Service>& services, const track::ServerEndpoint& outer,
+                          const std::set<Address>& inner) {
   const auto serves = [&](const Service& s) {
     return std::any_of(inner.begin(), inner.end(), [&](const Address& rip) { return has_destination(s, rip); });
   };
   if (outer.protocol == kTcp && is_ftp_data_port(outer.port)) {
     for (std::size_t i = 0; i < services.size(); ++i) {
-      if (services[i].protocol == ServiceProtocol::tcp && services[i].port == 21 && services[i].vip == outer.address && serves(services[i])) {
+      if (services[i].protocol == ServiceProtocol::tcp && services[i].port == 21 && services[i].vip == outer.address &&
+          serves(services[i])) {
         return static_cast<std::int32_t>(i);
       }
     }
@@ -51,8 +53,9 @@ void add_service(Roles& roles, const Service& service) {
   for (Service& s : roles.services) {
     if (!same_service(s, service)) continue;
     for (const Destination& d : service.destinations) {
-      const bool there = std::any_of(s.destinations.begin(), s.destinations.end(),
-                                     [&](const Destination& x) { return x.rip == d.rip && destination_port(s, x) == destination_port(s, d); });
+      const bool there = std::any_of(s.destinations.begin(), s.destinations.end(), [&](const Destination& x) {
+        return x.rip == d.rip && destination_port(s, x) == destination_port(s, d);
+      });
       if (!there) s.destinations.push_back(d);
     }
     return;
@@ -64,10 +67,35 @@ void note_origin(Roles& roles, Origin origin) {
   if (std::find(roles.origin.begin(), roles.origin.end(), origin) == roles.origin.end()) roles.origin.push_back(origin);
 }
 
-bool initial_ttl(std::uint8_t ttl) { return ttl == 64 || ttl == 128 || ttl == 255 || ttl == 1; }
+/// The two halves of a full-NAT connection: CIP -> VIP and DIP -> RIP.
+struct FullNatPair {
+  std::uint32_t outer = 0, inner = 0;  // records
+};
+
+/// Full NAT leaves no client endpoint to join by, but both initial sequence numbers; the inner half has lost a hop.
+std::vector<FullNatPair> full_nat_pairs(const track::Tracker& tracker) {
+  constexpr std::size_t kMost = 200'000;
+  std::vector<FullNatPair> pairs;
+  std::unordered_map<std::uint64_t, std::uint32_t> halves;
+  for (std::uint32_t id = 0; id < tracker.high_water() && halves.size() < kMost; ++id) {
+    const track::Record& r = tracker.record(id);
+    if ((r.flags & track::kInUse) == 0 || r.endpoint[1] != track::kNone || r.protocol != kTcp) continue;
+    if ((r.way[0].flags & r.way[1].flags & track::kSawSyn) == 0) continue;
+    const auto [other, first] = halves.try_emplace(std::uint64_t{r.client_isn} << 32 | r.server_isn, id);
+    if (first) continue;
+    const track::Record& o = tracker.record(other->second);
+    // The same server on both halves is plain source NAT.
+    if (o.client == r.client || o.endpoint[0] == r.endpoint[0] || o.way[0].ttl == r.way[0].ttl) continue;
+    if (o.t0 - r.t0 > 5 * kSecond || r.t0 - o.t0 > 5 * kSecond) continue;
+    const bool this_is_inner = r.way[0].ttl < o.way[0].ttl;
+    pairs.push_back(this_is_inner ? FullNatPair{other->second, id} : FullNatPair{id, other->second});
+  }
+  return pairs;
+}
 
 /// Frames that only the director makes give its MACs away: leg 2 out, leg 4 out.
-void find_director(Roles& roles, const track::Tracker& tracker, const Journal& journal, const KernelState* state) {
+void find_director(Roles& roles, const track::Tracker& tracker, const Journal& journal, const KernelState* state,
+                   const std::vector<FullNatPair>& full_nat) {
   if (state != nullptr) {
     for (const Link& link : state->links) {
       if (!link.loopback && !link.mac.is_none()) roles.director_macs.insert(link.mac);
@@ -89,10 +117,20 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
     const track::Way& masq = r.way[s.outer * 2 + 1];
     const track::Way& reply = r.way[s.inner * 2 + 1];
     const auto source = [&](const track::Way& w) { return paths[w.path].source; };
-    if (request.packets != 0 && demasq.packets != 0 && !source(request).is_none() && source(request) == source(demasq)) continue;  // the client's own
     if (request.packets != 0 && demasq.packets != 0 && !source(demasq).is_none()) ++inside[source(demasq)];
     if (reply.packets != 0 && masq.packets != 0 && !source(masq).is_none()) ++outside[source(masq)];
-    if (request.packets != 0 && demasq.packets != 0 && !paths[request.path].destination.is_none()) ++taken[paths[request.path].destination];
+    if (request.packets != 0 && demasq.packets != 0 && !paths[request.path].destination.is_none())
+      ++taken[paths[request.path].destination];
+  }
+  for (const FullNatPair& pair : full_nat) {
+    const track::Record& outer = tracker.record(pair.outer);
+    const track::Record& inner = tracker.record(pair.inner);
+    if (roles.side_of(outer.endpoint[0]) != Roles::Side::outer || roles.side_of(inner.endpoint[0]) != Roles::Side::inner)
+      continue;
+    const Mac towards_rip = paths[inner.way[0].path].source, towards_client = paths[outer.way[1].path].source;
+    if (!towards_rip.is_none()) ++inside[towards_rip];
+    if (!towards_client.is_none()) ++outside[towards_client];
+    roles.director_addresses.insert(inner.client);
   }
   const auto accept = [](const std::map<Mac, std::uint32_t>& votes, std::set<Mac>& out) {
     std::uint32_t most = 0;
@@ -113,9 +151,11 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
   // Its own connections to real servers (health checks): straight from its MAC, with a TTL nobody has lowered.
   for (std::uint32_t id = 0; id < tracker.high_water(); ++id) {
     const track::Record& r = tracker.record(id);
-    if ((r.flags & track::kInUse) == 0 || r.endpoint[1] != track::kNone || roles.side_of(r.endpoint[0]) != Roles::Side::inner) continue;
+    if ((r.flags & track::kInUse) == 0 || r.endpoint[1] != track::kNone || roles.side_of(r.endpoint[0]) != Roles::Side::inner)
+      continue;
     const track::Way& request = r.way[0];
-    if (request.packets == 0 || !initial_ttl(request.ttl) || (r.protocol == kTcp && (request.flags & track::kSawSyn) == 0)) continue;
+    if (request.packets == 0 || !initial_ttl(request.ttl) || (r.protocol == kTcp && (request.flags & track::kSawSyn) == 0))
+      continue;
     const Path& path = paths[request.path];
     const bool from_director = !path.source.is_none() && roles.director_macs.contains(path.source);
     if (from_director && !roles.vips.contains(r.client)) roles.director_addresses.insert(r.client);
@@ -123,6 +163,8 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
 }
 
 }  // namespace
+
+bool initial_ttl(std::uint8_t ttl) { return ttl == 64 || ttl == 128 || ttl == 255 || ttl == 1; }
 
 Sides sides_of(const track::Record& r, const Roles& roles) {
   Sides s;
@@ -137,7 +179,8 @@ Sides sides_of(const track::Record& r, const Roles& roles) {
   return s;
 }
 
-Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const std::vector<Declaration>& declared, const KernelState* state) {
+Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const std::vector<Declaration>& declared,
+                   const KernelState* state) {
   Roles roles;
   for (const Declaration& d : declared) {
     for (const Service& s : d.services) add_service(roles, s);
@@ -153,13 +196,22 @@ Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const 
   const track::EndpointTable& endpoints = tracker.endpoints();
   std::map<std::uint32_t, std::set<std::uint32_t>> inner_of;
   for (const auto& [outer, inner] : journal.pairs()) inner_of[outer].insert(inner);
+  const std::vector<FullNatPair> full_nat = full_nat_pairs(tracker);
+  std::set<std::uint32_t> full_nat_outers;
+  for (const FullNatPair& pair : full_nat) {
+    const std::uint32_t outer = tracker.record(pair.outer).endpoint[0], inner = tracker.record(pair.inner).endpoint[0];
+    if (endpoints[outer].is_inner() || endpoints[inner].is_outer()) continue;
+    inner_of[outer].insert(inner);
+    full_nat_outers.insert(outer);
+  }
 
   // FTP control first: its data connections hang on it.
   std::vector<std::uint32_t> outers;
   for (const auto& [outer, inner] : inner_of) {
-    if (endpoints[outer].is_outer()) outers.push_back(outer);
+    if (endpoints[outer].is_outer() || full_nat_outers.contains(outer)) outers.push_back(outer);
   }
-  std::stable_sort(outers.begin(), outers.end(), [&](std::uint32_t a, std::uint32_t b) { return (endpoints[a].port == 21) > (endpoints[b].port == 21); });
+  std::stable_sort(outers.begin(), outers.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return (endpoints[a].port == 21) > (endpoints[b].port == 21); });
 
   roles.service_of_outer.assign(endpoints.size(), -1);
   std::set<std::int32_t> seen_rewritten;
@@ -227,7 +279,7 @@ Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const 
       if (served) roles.side[id] = Roles::Side::inner;
     }
   }
-  find_director(roles, tracker, journal, state);
+  find_director(roles, tracker, journal, state, full_nat);
   return roles;
 }
 

@@ -24,19 +24,25 @@ struct Roles {
   std::set<Address> vips, rips;
   /// By endpoint id of the tracker.
   std::vector<Side> side;
-  std::vector<std::int32_t> service_of_outer;   // -1: none
+  std::vector<std::int32_t> service_of_outer;  // -1: none
   std::set<Mac> director_macs, outside_macs, inside_macs;
   std::set<Address> director_addresses;
 
   [[nodiscard]] Side side_of(std::uint32_t endpoint) const { return endpoint < side.size() ? side[endpoint] : Side::unknown; }
-  [[nodiscard]] std::int32_t service_of(std::uint32_t outer) const { return outer < service_of_outer.size() ? service_of_outer[outer] : -1; }
+  [[nodiscard]] std::int32_t service_of(std::uint32_t outer) const {
+    return outer < service_of_outer.size() ? service_of_outer[outer] : -1;
+  }
 };
 
-Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const std::vector<Declaration>& declared, const KernelState* state);
+Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const std::vector<Declaration>& declared,
+                   const KernelState* state);
+
+/// A TTL or hop limit that no router has lowered yet: one of the values that systems begin with.
+bool initial_ttl(std::uint8_t ttl);
 
 /// Which side of a record (0 or 1) is the outer one; nullopt where the record has but one endpoint of unknown role.
 struct Sides {
-  int outer = -1, inner = -1;   // -1: no such side
+  int outer = -1, inner = -1;  // -1: no such side
 };
 Sides sides_of(const track::Record& record, const Roles& roles);
 

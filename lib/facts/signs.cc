@@ -9,6 +9,8 @@ namespace {
 constexpr Timestamp kSilence = 3 * kSecond;
 /// Retransmissions that meet the same fate must reach this far to be no accident of timing.
 constexpr Timestamp kSpread = kSecond * 9 / 10;
+/// A client that gets no answer sends its SYN again after 1 s (3 s by RFC 1122).
+constexpr Timestamp kHalfOpenPatience = 2 * kSecond;
 
 /// `before` went on and `after` stopped (or never was). `open`: packets of `before` since the last of `after`.
 Missing judge(const Facts& facts, const Suspect& s, const LegCount& before, const LegCount& after, unsigned open, Leg after_leg) {
@@ -21,7 +23,8 @@ Missing judge(const Facts& facts, const Suspect& s, const LegCount& before, cons
   if (!m.missing) return m;
   if (!tried_again || facts.lossy) m.confidence = Confidence::possible;
   // Captures on `any` lose packets unsaid: two in a row is luck that happens, three is not.
-  else if (facts.cooked_only && open < 3) m.confidence = Confidence::likely;
+  else if (facts.cooked_only && open < 3)
+    m.confidence = Confidence::likely;
   return m;
 }
 
@@ -36,12 +39,15 @@ Mac reply_destination(const Facts& facts, const Suspect& s) {
   const LegCount& reply = s.connection.leg(Leg::reply);
   if (reply.packets == 0) return {};
   const Mac destination = facts.path(reply.path).destination;
-  if (!destination.is_none() && !destination.is_group() && !facts.director_macs.empty() && !facts.is_director(destination)) return destination;
+  if (!destination.is_none() && !destination.is_group() && !facts.director_macs.empty() && !facts.is_director(destination))
+    return destination;
   for (const Clue& clue : s.clues) {
     if (clue.kind != Clue::Kind::moved || clue.leg != Leg::reply) continue;
     const Path& path = facts.path(clue.path);
     // Forwarded by the director itself, it is a leak (LVS104), not a bypass.
-    if (path.destination.is_none() || path.destination.is_group() || facts.is_director(path.destination) || facts.is_director(path.source)) continue;
+    if (path.destination.is_none() || path.destination.is_group() || facts.is_director(path.destination) ||
+        facts.is_director(path.source))
+      continue;
     if (!facts.director_macs.empty()) return path.destination;
   }
   return {};
@@ -67,11 +73,6 @@ Missing missing_reply(const Facts& facts, const Suspect& s) {
 Missing missing_masq(const Facts& facts, const Suspect& s) {
   const LegCount& reply = s.connection.leg(Leg::reply);
   if (!s.connection.saw(Leg::request) || reply_to_other_mac(facts, s)) return {};
-  // It must have reached the director: a reply seen elsewhere (at the client, at a router) went another way.
-  const Mac destination = reply.packets != 0 ? facts.path(reply.path).destination : Mac{};
-  const bool at_director = !destination.is_none() && facts.is_director(destination);
-  if (!at_director && !s.connection.saw(Leg::demasq)) return {};
-  if (reply.moved && s.connection.saw(Leg::masq)) return {};  // later replies took another path; they are no business of the director's
   return judge(facts, s, reply, s.connection.leg(Leg::masq), reply.unpaired, Leg::masq);
 }
 
@@ -81,7 +82,54 @@ LegString director_legs(const Facts& facts, const Suspect& s) {
   return legs;
 }
 
-bool insistent(const Question& q) { return !q.answered && !q.unicast && q.count >= 3; }
+bool insistent(const Question& q) { return !q.answered && !q.unicast && !q.asker.is_none() && q.run >= 3; }
+
+bool is_half_open(const Facts& facts, const Connection& c) {
+  if (c.kind != ConnectionKind::masqueraded || c.protocol != kTcp || !c.saw_syn || c.client_rtt) return false;
+  for (const Leg leg : {Leg::request, Leg::demasq}) {
+    const LegCount& l = c.leg(leg);
+    if (l.data || l.fin || l.repeats != 0 || l.packets > (l.rst ? 2u : 1u)) return false;
+  }
+  return (c.saw(Leg::request) || c.saw(Leg::demasq)) && facts.last - c.first >= kHalfOpenPatience;
+}
+
+bool is_vrrp_mac(const Mac& mac) {
+  return mac.bytes[0] == 0 && mac.bytes[1] == 0 && mac.bytes[2] == 0x5e && mac.bytes[3] == 0 &&
+         (mac.bytes[4] == 1 || mac.bytes[4] == 2);
+}
+
+std::optional<Conflict> conflict_over(const Facts& facts, const Address& address) {
+  const auto found = facts.turns.find(address);
+  if (found == facts.turns.end()) return std::nullopt;
+  // All the MACs of one director, virtual ones included, are one host.
+  const Mac director = facts.director_macs.empty() ? Mac{} : *facts.director_macs.begin();
+  const auto identity = [&](const Mac& mac) {
+    return !director.is_none() && (facts.is_director(mac) || is_vrrp_mac(mac)) ? director : mac;
+  };
+  std::vector<const ClaimTurn*> turns;
+  for (const ClaimTurn& turn : found->second) {
+    if (turns.empty() || identity(turns.back()->mac) != identity(turn.mac)) turns.push_back(&turn);
+  }
+  if (turns.size() < 2) return std::nullopt;
+  // Whoever takes an address over announces it first. One that just goes on answering after another has claimed it is a second
+  // owner.
+  std::size_t unannounced = 0;
+  for (std::size_t i = 1; i < turns.size(); ++i) unannounced += turns[i]->answer ? 1u : 0u;
+  const Timestamp span = turns.back()->frame.time - turns.front()->frame.time;
+  const bool restless = turns.size() >= 4 && span <= static_cast<Timestamp>(turns.size()) * 10 * kSecond;
+  if (unannounced == 0 && !restless) return std::nullopt;
+  Conflict c;
+  c.first = turns[0]->mac;
+  c.first_frame = turns[0]->frame;
+  c.second = turns[1]->mac;
+  c.second_frame = turns[1]->frame;
+  if (facts.is_director(c.second) && !facts.is_director(c.first)) {
+    std::swap(c.first, c.second);
+    std::swap(c.first_frame, c.second_frame);
+  }
+  c.confidence = turns.size() >= 3 && !facts.lossy ? Confidence::certain : Confidence::likely;
+  return c;
+}
 
 const Clue* first_clue(const Suspect& s, Clue::Kind kind, Leg leg) {
   const auto found = std::find_if(s.clues.begin(), s.clues.end(), [&](const Clue& c) { return c.kind == kind && c.leg == leg; });

@@ -4,6 +4,8 @@
 // same fate, or a silence that the connection cannot explain, and only where the capture could have shown it.
 #pragma once
 
+#include <optional>
+
 #include "facts/facts.h"
 
 namespace lvsnat {
@@ -12,13 +14,14 @@ namespace lvsnat {
 struct Missing {
   bool missing = false;
   Confidence confidence = Confidence::certain;
-  bool from_the_start = false;   // never seen at all; else it stopped in the middle
+  bool from_the_start = false;  // never seen at all; else it stopped in the middle
   explicit operator bool() const { return missing; }
 };
 
 /// Leg 1 came and leg 2 did not follow (any more).
 Missing missing_demasq(const Facts&, const Suspect&);
-/// Leg 2 went out and leg 3 did not come to the director (any more). Replies that were seen on their way to another MAC do not count.
+/// Leg 2 went out and leg 3 did not come to the director (any more). Replies that were seen on their way to another MAC do not
+/// count.
 Missing missing_reply(const Facts&, const Suspect&);
 /// Leg 3 reached the director and leg 4 did not follow (any more). False without leg 1.
 Missing missing_masq(const Facts&, const Suspect&);
@@ -30,8 +33,24 @@ Mac reply_destination(const Facts&, const Suspect&);
 /// Legs without the frames that were only seen on their way past the director.
 LegString director_legs(const Facts&, const Suspect&);
 
-/// Somebody asks for `target` again and again: at least three broadcasts, and nobody seen to answer.
+/// Somebody asks for `target` again and again: three broadcasts or more at the pace of one who gets no answer, and none was
+/// seen. Answers are unicast and pass other hosts by, so it is the repetition that tells. Probes of RFC 5227 want no answer.
 bool insistent(const Question&);
+
+/// One connection that is nothing but a SYN (see Facts::half_open).
+bool is_half_open(const Facts&, const Connection&);
+
+/// Two hosts that both answer for an address. A failover announces itself: an address that changes hands by announcements,
+/// now and then, is no conflict.
+struct Conflict {
+  Mac first, second;  // `first` is the director's where it is one of them
+  FrameRef first_frame, second_frame;
+  Confidence confidence = Confidence::likely;
+};
+std::optional<Conflict> conflict_over(const Facts&, const Address&);
+
+/// 00:00:5e:00:01:xx (IPv4) and 00:00:5e:00:02:xx (IPv6): RFC 5798.
+bool is_vrrp_mac(const Mac&);
 
 /// Clues of one kind on one leg.
 const Clue* first_clue(const Suspect&, Clue::Kind, Leg);

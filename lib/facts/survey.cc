@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "facts/signs.h"
+
 namespace lvsnat {
 namespace {
 
@@ -11,7 +13,9 @@ using track::Way;
 
 constexpr std::int64_t kUnknown = -1;
 
-LegCount to_leg(const Way& w, const Record& r) {
+/// `back`: the opposite direction of the same side, whose acknowledgements tell of `w`.
+LegCount to_leg(const Way& w, const Way& back, const Record& r) {
+  const bool dsack = (back.flags & track::kSawDsack) != 0;
   LegCount leg;
   leg.packets = w.packets;
   leg.bytes = w.bytes();
@@ -26,6 +30,7 @@ LegCount to_leg(const Way& w, const Record& r) {
   leg.rst = (w.flags & track::kSawRst) != 0;
   leg.data = (w.flags & track::kSawData) != 0;
   leg.moved = (w.flags & track::kMoved) != 0;
+  leg.dsack = dsack;
   leg.leaked = (w.flags & track::kForwarded) != 0;
   leg.repeats = w.repeats();
   leg.holes = w.holes();
@@ -40,7 +45,8 @@ std::int64_t difference(const Way& from, const Way& to) {
 }
 
 struct Times {
-  std::int64_t director_request = kUnknown, director_reply = kUnknown, real_server = kUnknown, client = kUnknown, response = kUnknown;
+  std::int64_t director_request = kUnknown, director_reply = kUnknown, real_server = kUnknown, client = kUnknown,
+               response = kUnknown;
 };
 
 Times times_of(const Record& r, const Sides& s) {
@@ -50,14 +56,18 @@ Times times_of(const Record& r, const Sides& s) {
     t.director_reply = difference(r.way[s.inner * 2 + 1], r.way[s.outer * 2 + 1]);
   }
   if (s.inner >= 0 && (r.flags & track::kSlowStart) == 0) t.real_server = difference(r.way[s.inner * 2], r.way[s.inner * 2 + 1]);
-  if (s.outer >= 0 && (r.flags & track::kRttDone) != 0 && r.client_rtt != kFar && r.way[s.outer * 2].packets > 1 && r.way[s.outer * 2 + 1].packets != 0) {
+  if (s.outer >= 0 && (r.flags & track::kRttDone) != 0 && r.client_rtt != kFar && r.way[s.outer * 2].packets > 1 &&
+      r.way[s.outer * 2 + 1].packets != 0) {
     t.client = r.client_rtt;
   }
-  if ((r.flags & track::kResponsePending) == 0 && r.response != kFar && r.response != kFar - 1) t.response = std::int64_t{r.response} * 1000;
+  if ((r.flags & track::kResponsePending) == 0 && r.response != kFar && r.response != kFar - 1)
+    t.response = std::int64_t{r.response} * 1000;
   return t;
 }
 
-std::optional<std::int64_t> optional_time(std::int64_t t) { return t == kUnknown ? std::nullopt : std::optional<std::int64_t>{t}; }
+std::optional<std::int64_t> optional_time(std::int64_t t) {
+  return t == kUnknown ? std::nullopt : std::optional<std::int64_t>{t};
+}
 
 ConnectionState state_of(const Record& r) {
   const std::uint8_t to = r.way[0].flags | r.way[2].flags, from = r.way[1].flags | r.way[3].flags;
@@ -68,15 +78,6 @@ ConnectionState state_of(const Record& r) {
   return (r.flags & track::kAnswered) != 0 ? ConnectionState::established : ConnectionState::half_open;
 }
 
-/// A packet CIP -> RIP from the very MAC that sends the requests is the client's own (or its router's): it resets
-/// a reply that it got past the director. Leg 2 is made by the director.
-bool sent_by_client(const Way& request, const Way& demasq, std::span<const Path> paths) {
-  if (request.packets == 0 || demasq.packets == 0) return false;
-  const Path& a = paths[request.path];
-  const Path& b = paths[demasq.path];
-  return a.vantage == b.vantage && a.interface_index == b.interface_index && !a.source.is_none() && a.source == b.source;
-}
-
 /// All four legs, nothing repeated, reset, moved or left waiting: no rule has anything to say about it.
 bool plainly_healthy(const Record& r, const Sides& s) {
   if (s.outer < 0 || s.inner < 0) return false;
@@ -84,7 +85,17 @@ bool plainly_healthy(const Record& r, const Sides& s) {
     if (w.packets == 0 || w.repeats() != 0) return false;
     if ((w.flags & (track::kSawRst | track::kMoved | track::kForwarded)) != 0) return false;
   }
+  // A handshake that nobody completed is no proof of health.
+  if (r.protocol == kTcp && (r.way[0].flags & track::kSawSyn) != 0 && (r.flags & track::kRttDone) == 0 &&
+      (r.way[0].flags & track::kSawData) == 0)
+    return false;
   return r.way[s.outer * 2].unpaired() == 0 && r.way[s.inner * 2 + 1].unpaired() == 0;
+}
+
+std::uint64_t packets_of(const Record& r) {
+  std::uint64_t sum = 0;
+  for (const Way& w : r.way) sum += w.packets;
+  return sum;
 }
 
 struct Surveyor {
@@ -106,16 +117,20 @@ struct Surveyor {
   struct HalfFullNat {
     std::uint32_t id;
     bool used = false;
+    bool taken_for_check = false;
   };
-  std::unordered_map<std::uint64_t, HalfFullNat> inner_by_isn;   // full NAT: halves are joined by their initial sequence number
-  std::set<Address> half_open_clients, completed_clients;
-  Timestamp half_open_first = 0, half_open_last = 0;
+  std::unordered_map<std::uint64_t, HalfFullNat> inner_by_isn;  // full NAT: halves are joined by their initial sequence number
+  std::set<Address> half_open_clients;
+  std::set<std::uint32_t> talks_ftp;  // records whose announcements are among the facts: rules want to see them whole
+  std::map<Timestamp, std::uint64_t> half_open_by_second;
 
   PairTally& pair(std::uint32_t outer, std::uint32_t inner);
   void take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues);
   void suspect(Connection c, const Record& r, const Sides& s, const std::vector<WayClue>* clues);
   void strange(std::uint32_t id, const Record& r);
   void index_full_nat();
+  void ftp_data(std::uint32_t id, const Record& r);
+  void find_flood();
   [[nodiscard]] ConnectionKind inner_kind(const Connection& c, const Record& r) const;
 };
 
@@ -147,7 +162,8 @@ Surveyor::PairTally& Surveyor::pair(std::uint32_t outer, std::uint32_t inner) {
       const std::uint16_t requested = outer == track::kNone ? std::uint16_t{0} : endpoints[outer].port;
       for (std::size_t i = 0; i < s.destinations.size(); ++i) {
         if (s.destinations[i].rip != e.address) continue;
-        if (p.destination < 0 || destination_port(s, s.destinations[i], requested) == e.port) p.destination = static_cast<std::int32_t>(i);
+        if (p.destination < 0 || destination_port(s, s.destinations[i], requested) == e.port)
+          p.destination = static_cast<std::int32_t>(i);
       }
     }
   }
@@ -162,7 +178,8 @@ void Surveyor::index_full_nat() {
   bool lonely_outer = false;
   for (std::uint32_t id = 0; id < t.high_water() && !lonely_outer; ++id) {
     const Record& r = t.record(id);
-    lonely_outer = (r.flags & track::kInUse) != 0 && r.endpoint[1] == track::kNone && roles.side_of(r.endpoint[0]) == Roles::Side::outer;
+    lonely_outer =
+        (r.flags & track::kInUse) != 0 && r.endpoint[1] == track::kNone && roles.side_of(r.endpoint[0]) == Roles::Side::outer;
   }
   if (!lonely_outer) return;
   for (std::uint32_t id = 0; id < t.high_water(); ++id) {
@@ -180,11 +197,54 @@ ConnectionKind Surveyor::inner_kind(const Connection& c, const Record& r) const 
   const Way& request = r.way[0];
   if (request.packets == 0) return facts.outside_captured ? ConnectionKind::direct : ConnectionKind::masqueraded;
   const Path& path = in.tracker->paths().paths()[request.path];
+  const bool forwarded = !initial_ttl(request.ttl);
+  if (!forwarded && (path.source.is_none() || roles.director_macs.empty() || roles.director_macs.contains(path.source))) {
+    // Nobody forwarded it: the host on which this was captured asks for itself.
+    return ConnectionKind::health_check;
+  }
   if (path.direction == static_cast<std::uint8_t>(Direction::out)) return ConnectionKind::masqueraded;
   if (!path.source.is_none() && !roles.director_macs.empty()) {
     return roles.director_macs.contains(path.source) ? ConnectionKind::masqueraded : ConnectionKind::direct;
   }
   return facts.outside_captured ? ConnectionKind::direct : ConnectionKind::masqueraded;
+}
+
+// The time in which half-open connections came thick: the seconds around the busiest ten.
+void Surveyor::find_flood() {
+  auto oldest = half_open_by_second.begin();
+  std::uint64_t sum = 0;
+  for (auto newest = half_open_by_second.begin(); newest != half_open_by_second.end(); ++newest) {
+    sum += newest->second;
+    for (; oldest->first + 10 <= newest->first; ++oldest) sum -= oldest->second;
+    facts.half_open_peak = std::max(facts.half_open_peak, sum);
+  }
+  const std::uint64_t thick = std::max<std::uint64_t>(facts.half_open_peak / 50, 2);
+  for (const auto& [second, count] : half_open_by_second) {
+    if (count < thick) continue;
+    if (facts.half_open_from == 0) facts.half_open_from = second * kSecond;
+    facts.half_open_to = (second + 1) * kSecond;
+  }
+}
+
+// Active FTP: the real server opens the data connection. Unrewritten, RIP:20 -> CIP:port is nobody's connection.
+void Surveyor::ftp_data(std::uint32_t id, const Record& r) {
+  if (r.protocol != kTcp || r.endpoint[1] != track::kNone || facts.ftp_leaks.size() >= 1024) return;
+  const track::ServerEndpoint& e = in.tracker->endpoints()[r.endpoint[0]];
+  const Way& out = r.way[1];
+  if (e.port != 20 || (out.flags & track::kSawSyn) == 0) return;
+  const bool serves = std::any_of(roles.services.begin(), roles.services.end(), [&](const Service& s) {
+    return s.protocol == ServiceProtocol::tcp && s.port == 21 &&
+           std::any_of(s.destinations.begin(), s.destinations.end(), [&](const Destination& d) { return d.rip == e.address; });
+  });
+  if (!serves) return;
+  FtpDataLeak leak;
+  leak.record = id;
+  leak.rip = Endpoint{e.address, e.port};
+  leak.client = Endpoint{r.client, r.client_port};
+  leak.packets = out.packets;
+  leak.first = FrameRef{in.tracker->paths().paths()[out.path].vantage, out.first_frame, r.t0 + out.first};
+  leak.forwarded = (out.flags & track::kForwarded) != 0;
+  facts.ftp_leaks.push_back(leak);
 }
 
 // A reply to a client endpoint from a source that is no part of its connection, with its sequence numbers.
@@ -200,7 +260,8 @@ void Surveyor::strange(std::uint32_t id, const Record& r) {
     if (s.inner < 0 || m.way[s.inner * 2 + 1].packets == 0) continue;
     const auto apart = static_cast<std::int32_t>(r.way[1].sequence_end - m.way[s.inner * 2 + 1].sequence_end);
     const Path& path = t.paths().paths()[r.way[1].path];
-    const bool by_director = roles.director_addresses.contains(source.address) || (!path.source.is_none() && roles.director_macs.contains(path.source));
+    const bool by_director = roles.director_addresses.contains(source.address) ||
+                             (!path.source.is_none() && roles.director_macs.contains(path.source));
     if (r.protocol == kTcp ? (apart > 1 << 24 || apart < -(1 << 24)) : !by_director) continue;
     StrangeSource found;
     found.record = other;
@@ -236,8 +297,10 @@ void Surveyor::suspect(Connection c, const Record& r, const Sides& s, const std:
     }
   }
   found.waited = std::max<Timestamp>(0, facts.last - r.last);
-  found.begins_inside = r.protocol == kTcp && ((r.way[0].flags | r.way[2].flags | r.way[1].flags | r.way[3].flags) & track::kSawSyn) == 0;
-  found.ends_inside = found.waited < kSecond && found.connection.state != ConnectionState::closed && found.connection.state != ConnectionState::reset;
+  found.begins_inside =
+      r.protocol == kTcp && ((r.way[0].flags | r.way[2].flags | r.way[1].flags | r.way[3].flags) & track::kSawSyn) == 0;
+  found.ends_inside = found.waited < kSecond && found.connection.state != ConnectionState::closed &&
+                      found.connection.state != ConnectionState::reset;
   facts.suspects.push_back(std::move(found));
 }
 
@@ -246,10 +309,16 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
   const Times t = times_of(r, s);
 
   if (s.outer < 0 && s.inner < 0) {
-    ++facts.connections.unrelated;
-    return;
+    const track::ServerEndpoint& e = in.tracker->endpoints()[r.endpoint[0]];
+    const bool whole = r.way[0].packets != 0 && (r.way[1].flags & track::kSawData) != 0;
+    // The director's own services need no look; a port of the VIP where nobody answers does.
+    if (!roles.vips.contains(e.address) || whole) {
+      ++(roles.vips.contains(e.address) ? facts.connections.own_service : facts.connections.unrelated);
+      ftp_data(id, r);
+      return;
+    }
   }
-  if (plainly_healthy(r, s) && clues == nullptr) {
+  if (plainly_healthy(r, s) && clues == nullptr && !talks_ftp.contains(id)) {
     PairTally& p = pair(r.endpoint[s.outer], r.endpoint[s.inner]);
     ++p.connections;
     ++p.healthy;
@@ -264,14 +333,14 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
     if (t.real_server != kUnknown) real_server.add(t.real_server), p.real_server.add(t.real_server);
     if (t.client != kUnknown) client.add(t.client);
     if (t.response != kUnknown) p.response.add(t.response);
-    if (completed_clients.size() < 100'000) completed_clients.insert(r.client);
+    if (r.protocol == kTcp) {
+      ++facts.completed;
+      facts.service_packets += packets_of(r);
+    }
     return;
   }
 
   Connection c = to_connection(id, r, roles, *in.tracker);
-  if (s.outer >= 0 && s.inner >= 0 && sent_by_client(r.way[s.outer * 2], r.way[s.inner * 2], in.tracker->paths().paths())) {
-    c.legs[index(Leg::demasq)] = LegCount{};  // no director made this; its RST stays among the clues
-  }
   // Full NAT: the inner half goes by the director's own endpoint.
   if (s.outer >= 0 && s.inner < 0 && r.client_isn != 0) {
     const auto half = inner_by_isn.find(std::uint64_t{r.protocol} << 32 | r.client_isn);
@@ -283,8 +352,8 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
         const track::ServerEndpoint& e = in.tracker->endpoints()[inner.endpoint[0]];
         c.rip = Endpoint{e.address, e.port};
         c.inside_client = Endpoint{inner.client, inner.client_port};
-        c.legs[index(Leg::demasq)] = to_leg(inner.way[0], inner);
-        c.legs[index(Leg::reply)] = to_leg(inner.way[1], inner);
+        c.legs[index(Leg::demasq)] = to_leg(inner.way[0], inner.way[1], inner);
+        c.legs[index(Leg::reply)] = to_leg(inner.way[1], inner.way[0], inner);
         c.last = std::max(c.last, inner.last);
         const Times it = times_of(inner, Sides{-1, 0});
         c.real_server = optional_time(it.real_server);
@@ -297,11 +366,23 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
   }
 
   switch (c.kind) {
-    case ConnectionKind::health_check: ++facts.connections.health_checks; return;
-    case ConnectionKind::full_nat_inside: return;
-    case ConnectionKind::direct: ++facts.connections.direct; break;
-    case ConnectionKind::own_service: ++facts.connections.own_service; break;
-    case ConnectionKind::unrelated: ++facts.connections.unrelated; return;
+    case ConnectionKind::health_check: {
+      ++facts.connections.health_checks;
+      const auto half = inner_by_isn.find(std::uint64_t{r.protocol} << 32 | r.client_isn);
+      if (half != inner_by_isn.end() && half->second.id == id) half->second.taken_for_check = true;
+      return;
+    }
+    case ConnectionKind::full_nat_inside:
+      return;
+    case ConnectionKind::direct:
+      ++facts.connections.direct;
+      break;
+    case ConnectionKind::own_service:
+      ++facts.connections.own_service;
+      break;
+    case ConnectionKind::unrelated:
+      ++facts.connections.unrelated;
+      return;
     case ConnectionKind::masqueraded: {
       ++facts.connections.total;
       // Full NAT: destinations are found by the inner half's endpoint.
@@ -326,15 +407,15 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
       break;
     }
   }
-  const bool half = r.protocol == kTcp && (r.way[0].flags & track::kSawSyn) != 0 && ((r.way[0].flags | r.way[2].flags) & (track::kSawData | track::kSawFin)) == 0 &&
-                    (r.flags & track::kRttDone) == 0;
-  if (half) {
+  if (r.protocol == kTcp && c.kind == ConnectionKind::masqueraded) facts.service_packets += packets_of(r);
+  if (is_half_open(facts, c)) {
     ++facts.half_open;
     if (half_open_clients.size() < 100'000) half_open_clients.insert(r.client);
-    if (half_open_first == 0 || r.t0 < half_open_first) half_open_first = r.t0;
-    half_open_last = std::max(half_open_last, r.t0);
-  } else if (completed_clients.size() < 100'000) {
-    completed_clients.insert(r.client);
+    if (half_open_by_second.size() < 100'000) ++half_open_by_second[r.t0 / kSecond];
+  } else if (r.protocol == kTcp && c.kind == ConnectionKind::masqueraded &&
+             ((r.flags & track::kRttDone) != 0 ||
+              ((r.way[0].flags | r.way[2].flags) & (track::kSawData | track::kSawFin)) != 0)) {
+    ++facts.completed;
   }
   set_leg_string(c, facts);
   suspect(std::move(c), r, s, clues);
@@ -370,7 +451,8 @@ void find_places(Facts& facts, const SurveyInput& in, const Roles& roles) {
         const Way& w = r.way[side * 2 + direction];
         if (w.packets == 0) continue;
         const Path& path = paths[w.path];
-        const Leg leg = side == s.outer ? (direction == 0 ? Leg::request : Leg::masq) : (direction == 0 ? Leg::demasq : Leg::reply);
+        const Leg leg =
+            side == s.outer ? (direction == 0 ? Leg::request : Leg::masq) : (direction == 0 ? Leg::demasq : Leg::reply);
         ++place(path.vantage, path.interface_index).legs[index(leg)];
       }
     }
@@ -421,15 +503,15 @@ Connection to_connection(std::uint32_t id, const Record& r, const Roles& roles, 
   };
   if (s.outer >= 0) {
     c.vip = endpoint(s.outer);
-    c.legs[index(Leg::request)] = to_leg(r.way[s.outer * 2], r);
-    c.legs[index(Leg::masq)] = to_leg(r.way[s.outer * 2 + 1], r);
+    c.legs[index(Leg::request)] = to_leg(r.way[s.outer * 2], r.way[s.outer * 2 + 1], r);
+    c.legs[index(Leg::masq)] = to_leg(r.way[s.outer * 2 + 1], r.way[s.outer * 2], r);
     const std::int32_t service = roles.service_of(r.endpoint[s.outer]);
     if (service >= 0) c.service = static_cast<std::uint32_t>(service);
   }
   if (s.inner >= 0) {
     c.rip = endpoint(s.inner);
-    c.legs[index(Leg::demasq)] = to_leg(r.way[s.inner * 2], r);
-    c.legs[index(Leg::reply)] = to_leg(r.way[s.inner * 2 + 1], r);
+    c.legs[index(Leg::demasq)] = to_leg(r.way[s.inner * 2], r.way[s.inner * 2 + 1], r);
+    c.legs[index(Leg::reply)] = to_leg(r.way[s.inner * 2 + 1], r.way[s.inner * 2], r);
   }
   const Times t = times_of(r, s);
   c.director_request = optional_time(t.director_request);
@@ -444,8 +526,8 @@ Connection to_connection(std::uint32_t id, const Record& r, const Roles& roles, 
     if (roles.vips.contains(e.address)) {
       c.kind = ConnectionKind::own_service;
       c.vip = Endpoint{e.address, e.port};
-      c.legs[index(Leg::request)] = to_leg(r.way[0], r);
-      c.legs[index(Leg::masq)] = to_leg(r.way[1], r);
+      c.legs[index(Leg::request)] = to_leg(r.way[0], r.way[1], r);
+      c.legs[index(Leg::masq)] = to_leg(r.way[1], r.way[0], r);
     }
   }
   return c;
@@ -479,6 +561,9 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   facts.packets = in.packets;
   facts.questions = in.journal->questions();
   facts.claims = in.journal->claims();
+  for (const auto& [address, turns] : in.journal->turns()) {
+    if (turns.size() > 1) facts.turns.emplace(address, turns);
+  }
   facts.tunnels = in.journal->tunnels();
   facts.icmp_left_out = in.journal->icmp_left_out();
   for (const SourceStatistics& s : in.sources) {
@@ -492,11 +577,13 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   find_places(facts, in, roles);
   // Gateways: what real servers ask for and the director claims.
   for (const Question& q : facts.questions) {
-    if (roles.rips.contains(q.asker) && !roles.rips.contains(q.target) && roles.director_addresses.contains(q.target)) facts.gateways.insert(q.target);
+    if (roles.rips.contains(q.asker) && !roles.rips.contains(q.target) && roles.director_addresses.contains(q.target))
+      facts.gateways.insert(q.target);
   }
   for (const Declaration& d : *in.declared) facts.gateways.insert(d.gateways.begin(), d.gateways.end());
 
-  Surveyor surveyor{in, facts, roles, max_suspects, {}, {}, {}, {}, {}, ~std::uint64_t{0}, nullptr, {}, {}, {}, 0, 0};
+  Surveyor surveyor{in, facts, roles, max_suspects, {}, {}, {}, {}, {}, ~std::uint64_t{0}, nullptr, {}, {}, {}, {}};
+  for (const FtpLine& line : in.journal->ftp()) surveyor.talks_ftp.insert(line.announcement.record);
   surveyor.index_full_nat();
   if (in.retired != nullptr) {
     for (const auto& [key, tally] : *in.retired) {
@@ -515,7 +602,8 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   }
   // Records are used again; retired ones get ids that no living one has.
   std::uint32_t retired_id = kRetiredIds;
-  for (const RetiredRecord& r : in.journal->retired()) surveyor.take(retired_id++, r.record, r.clues.empty() ? nullptr : &r.clues);
+  for (const RetiredRecord& r : in.journal->retired())
+    surveyor.take(retired_id++, r.record, r.clues.empty() ? nullptr : &r.clues);
   for (std::uint32_t id = 0; id < in.tracker->high_water(); ++id) {
     const Record& r = in.tracker->record(id);
     if ((r.flags & track::kInUse) == 0) continue;
@@ -527,6 +615,7 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   std::set<std::uint32_t> halves;
   for (const auto& [key, half] : surveyor.inner_by_isn) {
     if (half.used) halves.insert(half.id);
+    if (half.used && half.taken_for_check) --facts.connections.health_checks;
   }
   std::erase_if(facts.suspects, [&](const Suspect& s) {
     if (!halves.contains(s.connection.record)) return false;
@@ -604,9 +693,7 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   facts.connections.evicted_other = counters.evicted_other;
   facts.connections.untracked_packets = counters.untracked;
   facts.half_open_clients = surveyor.half_open_clients.size();
-  facts.completed_clients = surveyor.completed_clients.size();
-  const double seconds = static_cast<double>(surveyor.half_open_last - surveyor.half_open_first) / 1e9;
-  facts.half_open_per_second = static_cast<double>(facts.half_open) / std::max(seconds, 1.0);
+  surveyor.find_flood();
   return facts;
 }
 

@@ -37,7 +37,8 @@ struct SurveyInput {
 /// `max_suspects`: how many connections that are not plainly healthy are kept whole; the rest are counted.
 Facts survey(const SurveyInput& input, std::size_t max_suspects = 200'000);
 
-/// The connection as it stands in a record, with roles applied. `facts` may be unfinished: only roles, places and capture facts are asked.
+/// The connection as it stands in a record, with roles applied. `facts` may be unfinished: only roles, places and capture facts
+/// are asked.
 Connection to_connection(std::uint32_t id, const track::Record& record, const Roles& roles, const track::Tracker& tracker);
 
 /// Fills Connection::leg_string from what was seen and what could have been.

@@ -106,7 +106,9 @@ Report make_report(const Facts& facts, Diagnosis d) {
     if (c.kind != ConnectionKind::masqueraded) continue;
     const bool broken = d.broken.contains(c.record);
     const bool whole = c.saw(Leg::request) && c.saw(Leg::demasq) && c.saw(Leg::reply) && c.saw(Leg::masq);
-    std::uint64_t ConnectionTally::*const in_all = broken ? &ConnectionTally::broken : whole ? &ConnectionTally::healthy : &ConnectionTally::undecided;
+    std::uint64_t ConnectionTally::*const in_all = broken  ? &ConnectionTally::broken
+                                                   : whole ? &ConnectionTally::healthy
+                                                           : &ConnectionTally::undecided;
     ++(r.connections.*in_all);
     if (!c.service || *c.service >= r.services.size()) continue;
     ServiceTally& service = r.services[*c.service];
@@ -125,14 +127,17 @@ Report make_report(const Facts& facts, Diagnosis d) {
     error = error || f.severity == Severity::error;
     warning = warning || f.severity == Severity::warning;
   }
-  const bool nothing_read = !facts.sources.empty() && std::all_of(facts.sources.begin(), facts.sources.end(), [](const SourceStatistics& s) { return s.refused; });
+  const bool nothing_read = !facts.sources.empty() && std::all_of(facts.sources.begin(), facts.sources.end(),
+                                                                  [](const SourceStatistics& s) { return s.refused; });
   const bool diagnosed = r.connections.total != 0 || facts.state != nullptr || error || warning;
   if (nothing_read && facts.state == nullptr) {
     r.verdict = Verdict::unknown;
   } else if (error) {
     r.verdict = Verdict::error;
   } else if (!diagnosed || (facts.state == nullptr && r.connections.total == 0)) {
-    r.verdict = error ? Verdict::error : warning && facts.connections.own_service + facts.connections.direct != 0 ? Verdict::warning : Verdict::unknown;
+    r.verdict = error                                                                      ? Verdict::error
+                : warning && facts.connections.own_service + facts.connections.direct != 0 ? Verdict::warning
+                                                                                           : Verdict::unknown;
   } else {
     r.verdict = warning ? Verdict::warning : Verdict::ok;
   }
@@ -142,10 +147,14 @@ Report make_report(const Facts& facts, Diagnosis d) {
 
 int exit_status(const Report& report) noexcept {
   switch (report.verdict) {
-    case Verdict::ok: return 0;
-    case Verdict::warning: return 1;
-    case Verdict::error: return 2;
-    case Verdict::unknown: return 3;
+    case Verdict::ok:
+      return 0;
+    case Verdict::warning:
+      return 1;
+    case Verdict::error:
+      return 2;
+    case Verdict::unknown:
+      return 3;
   }
   return 3;
 }

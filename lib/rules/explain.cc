@@ -1,20 +1,14 @@
 #include "rules/explain.h"
 
-#include <algorithm>
-
 namespace lvsnat::rules {
 
-Finding& accuse_connection(const Facts& facts, FindingSink& sink, const Rule& rule, Subject subject, const Suspect& s, Severity severity,
-                           Confidence confidence) {
+Finding& accuse_connection(const Facts& facts, FindingSink& sink, const Rule& rule, Subject subject, const Suspect& s,
+                           Severity severity, Confidence confidence) {
   Finding& f = sink.accuse(rule, std::move(subject), severity, confidence);
   sink.claim(s.connection.record, rule.code, severity == Severity::error);
   FindingSink::cite(f, s.connection.record);
-  // A connection that broke in the middle has all its legs; one that shows the break shows it better.
-  const LegString legs = director_legs(facts, s);
-  const auto missing = [](const LegString& l) { return std::count(l.text.begin(), l.text.end(), '-'); };
-  if (f.legs && missing(legs) > missing(*f.legs)) f.legs = legs;
   if (!f.legs) {
-    f.legs = legs;
+    f.legs = director_legs(facts, s);
     for (const Leg leg : kLegs) {
       if (s.connection.saw(leg)) FindingSink::prove(f, facts.evidence(s.connection, leg));
     }
@@ -34,7 +28,8 @@ Address known_gateway(const Facts& facts, const Address& rip) {
   }
   // An address that the director is known to hold on the real servers' side: one that its inside MAC claimed.
   for (const Claim& c : facts.claims) {
-    if (facts.inside_macs.contains(c.mac) && c.address.is_v4() == rip.is_v4() && !facts.vips.contains(c.address) && !c.address.is_link_local()) {
+    if (facts.inside_macs.contains(c.mac) && c.address.is_v4() == rip.is_v4() && !facts.vips.contains(c.address) &&
+        !c.address.is_link_local()) {
       return c.address;
     }
   }

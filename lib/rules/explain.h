@@ -12,8 +12,8 @@ namespace lvsnat::rules {
 
 /// Accuses, claims the connection, and keeps legs and (for the first connection of a finding) the legs' first
 /// packets as evidence. Severity error marks the connection broken.
-Finding& accuse_connection(const Facts& facts, FindingSink& sink, const Rule& rule, Subject subject, const Suspect& suspect, Severity severity,
-                           Confidence confidence);
+Finding& accuse_connection(const Facts& facts, FindingSink& sink, const Rule& rule, Subject subject, const Suspect& suspect,
+                           Severity severity, Confidence confidence);
 
 /// The director's address that real servers should use as gateway, as far as known; "DIP" in words otherwise.
 std::string gateway_address(const Facts& facts, const Address& rip);

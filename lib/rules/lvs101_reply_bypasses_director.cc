@@ -12,7 +12,7 @@ namespace {
 
 /// Something other than an address of the director that this real server sends its replies to.
 struct Bypass {
-  Address gateway;      // what it asks for; none where only a MAC is known
+  Address gateway;  // what it asks for; none where only a MAC is known
   Mac mac;
   const Question* question = nullptr;
   bool is_client = false;
@@ -25,10 +25,12 @@ Bypass asked_elsewhere(const Facts& facts, const Connection& c) {
   for (const Question* q : facts.questions_by(c.rip->address)) {
     if (q->last.time < c.first - 300 * kSecond) continue;
     if (q->target == c.client.address) return Bypass{q->target, {}, q, true};
-    const bool plain_neighbour = facts.is_director(q->target) || facts.gateways.contains(q->target) || facts.vips.contains(q->target) ||
-                                 facts.rips.contains(q->target) || q->target.is_link_local() || q->target == q->asker;
+    const bool plain_neighbour = facts.is_director(q->target) || facts.gateways.contains(q->target) ||
+                                 facts.vips.contains(q->target) || facts.rips.contains(q->target) || q->target.is_link_local() ||
+                                 q->target == q->asker;
     // A client on that wire is no next hop for another client.
-    const bool a_client = std::any_of(facts.suspects.begin(), facts.suspects.end(), [&](const Suspect& s) { return s.connection.client.address == q->target; });
+    const bool a_client = std::any_of(facts.suspects.begin(), facts.suspects.end(),
+                                      [&](const Suspect& s) { return s.connection.client.address == q->target; });
     if (!plain_neighbour && !a_client && !other) other = Bypass{q->target, {}, q, false};
   }
   return other;
@@ -36,48 +38,14 @@ Bypass asked_elsewhere(const Facts& facts, const Connection& c) {
 
 /// The client resets what it never asked for: RST straight to the RIP, from a MAC that is not the director's.
 const Clue* client_reset(const Facts& facts, const Suspect& s) {
-  const LegCount& request = s.connection.leg(Leg::request);
-  const Mac client = request.packets != 0 ? facts.path(request.path).source : Mac{};
   for (const Clue& clue : s.clues) {
     if (clue.leg != Leg::demasq || (clue.tcp_flags & kRst) == 0 || sent_by_director(facts, clue.path)) continue;
-    const Mac source = facts.path(clue.path).source;
-    if (!source.is_none() && (source == client || !facts.director_macs.empty())) return &clue;
+    if (!facts.path(clue.path).source.is_none() && !facts.director_macs.empty()) return &clue;
   }
   return nullptr;
 }
 
-/// Seen where the client's requests are seen, and brought by another host than the one that takes them: the client's side of a bypass.
-bool arrives_past_director(const Facts& facts, const Connection& c) {
-  if (!c.saw(Leg::request) || !c.saw(Leg::reply) || c.saw(Leg::demasq)) return false;
-  const Path& request = facts.path(c.leg(Leg::request).path);
-  const Path& reply = facts.path(c.leg(Leg::reply).path);
-  if (request.vantage != reply.vantage || request.interface_index != reply.interface_index) return false;
-  return !request.destination.is_none() && !reply.source.is_none() && reply.source != request.destination && !facts.is_director(reply.source);
-}
-
-void seen_at_client(const Facts& facts, FindingSink& sink) {
-  for (const Suspect& s : facts.suspects) {
-    const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || !c.rip || sink.is_claimed(c.record) || !arrives_past_director(facts, c)) continue;
-    Subject subject;
-    subject.real_server = to_string(c.rip->address);
-    Finding& f = accuse_connection(facts, sink, reply_bypasses_director, subject, s, Severity::error, facts.lossy ? Confidence::likely : Confidence::certain);
-    if (!f.cause.empty()) continue;
-    const std::string rip = to_string(c.rip->address), cip = to_string(c.client.address), vip = c.vip ? to_string(c.vip->address) : std::string("the VIP");
-    const Mac taker = facts.path(c.leg(Leg::request).path).destination, bringer = facts.path(c.leg(Leg::reply).path).source;
-    Evidence e;
-    e.text = "requests go to MAC " + to_string(taker) + ", replies come from " + to_string(bringer);
-    FindingSink::prove(f, std::move(e));
-    f.title = "Replies of " + rip + " go round the director";
-    f.subject.gateway = to_string(bringer);
-    f.cause = cip + " calls " + vip + " and is answered by " + rip + ", and the answer is brought by another host than the one that takes its requests: the real server's way back does not lead through the director.";
-    f.cure.push_back(Cure{Where::real_server, "ip route get " + cip + " from " + rip + "   # names the route that takes replies past the director", std::nullopt});
-    FindingSink::unchecked(f, "lvstrace --client " + cip + " on " + rip + " names the route, rule or exception");
-  }
-}
-
 void check(const Facts& facts, FindingSink& sink) {
-  seen_at_client(facts, sink);
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded || !c.rip || sink.is_claimed(c.record)) continue;
@@ -99,11 +67,19 @@ void check(const Facts& facts, FindingSink& sink) {
       const LegCount& reply = c.leg(Leg::reply);
       const Clue* moved = first_clue(s, Clue::Kind::moved, Leg::reply);
       const bool first_already = facts.path(reply.path).destination == elsewhere;
-      const FrameRef frame = first_already || moved == nullptr ? FrameRef{facts.path(reply.path).vantage, reply.first_frame, reply.first} : moved->frame;
-      FindingSink::prove(f, facts.evidence(frame, rip + " sends the reply to " + cip + " to MAC " + to_string(elsewhere) + ", which is not the director's", Leg::reply));
+      const FrameRef frame = first_already || moved == nullptr
+                                 ? FrameRef{facts.path(reply.path).vantage, reply.first_frame, reply.first}
+                                 : moved->frame;
+      FindingSink::prove(
+          f, facts.evidence(
+                 frame, rip + " sends the reply to " + cip + " to MAC " + to_string(elsewhere) + ", which is not the director's",
+                 Leg::reply));
     }
     if (reset != nullptr) {
-      FindingSink::prove(f, facts.evidence(reset->frame, cip + " resets the reply straight at " + rip + ": it got it from an address it never called", Leg::demasq));
+      FindingSink::prove(
+          f, facts.evidence(reset->frame,
+                            cip + " resets the reply straight at " + rip + ": it got it from an address it never called",
+                            Leg::demasq));
     }
     if (bypass) {
       std::string text = rip + (c.rip->address.is_v4() ? " asks ARP for " : " solicits ") + to_string(bypass.gateway);
@@ -111,7 +87,10 @@ void check(const Facts& facts, FindingSink& sink) {
       if (bypass.question->count > 1) text += " (" + std::to_string(bypass.question->count) + " times)";
       FindingSink::prove(f, facts.evidence(bypass.question->first, text));
     }
-    if (new_isn != nullptr) FindingSink::prove(f, facts.evidence(new_isn->frame, "another SYN-ACK with a new sequence number: the real server had been reset in between", Leg::reply));
+    if (new_isn != nullptr)
+      FindingSink::prove(
+          f, facts.evidence(new_isn->frame,
+                            "another SYN-ACK with a new sequence number: the real server had been reset in between", Leg::reply));
     if (!f.cause.empty()) continue;
 
     f.title = "Replies of " + rip + " go round the director";
@@ -119,30 +98,42 @@ void check(const Facts& facts, FindingSink& sink) {
     const std::string dip_text = gateway_address(facts, c.rip->address);
     if (bypass.is_client || (!bypass && !elsewhere.is_none() && owner_of(facts, elsewhere) == c.client.address)) {
       f.subject.gateway = cip;
-      f.cause = rip + " answers the client " + cip + " directly: it has a route to the client's network that does not lead through the director (a " +
-                "left-over or connected network, a second NIC, or an exception that an ICMP redirect left behind). The client gets the reply from " + rip +
-                " instead of the VIP and throws it away.";
+      f.cause = rip + " answers the client " + cip +
+                " directly: it has a route to the client's network that does not lead through the director (a " +
+                "left-over or connected network, a second NIC, or an exception that an ICMP redirect left behind). The client "
+                "gets the reply from " +
+                rip + " instead of the VIP and throws it away.";
       FindingSink::cure(f, cures::flush_cache(!c.rip->address.is_v4()));
       if (!dip.is_none()) {
         FindingSink::cure(f, cures::gateway(dip));
         FindingSink::cure(f, cures::source_route(c.rip->address, dip));
       }
-      f.cure.push_back(Cure{Where::real_server, "ip route get " + cip + " from " + rip + "   # names the route to remove", std::nullopt});
-      FindingSink::unchecked(f, "lvstrace --client " + cip + (dip.is_none() ? std::string() : " --director " + dip_text) + " on " + rip + " names the route or exception that takes the replies elsewhere");
+      f.cure.push_back(
+          Cure{Where::real_server, "ip route get " + cip + " from " + rip + "   # names the route to remove", std::nullopt});
+      FindingSink::unchecked(f, "lvstrace --client " + cip + (dip.is_none() ? std::string() : " --director " + dip_text) +
+                                    " on " + rip + " names the route or exception that takes the replies elsewhere");
     } else {
       const Address next = bypass ? bypass.gateway : owner_of(facts, elsewhere);
-      const std::string hop = !next.is_none() ? to_string(next) : elsewhere.is_none() ? std::string("another host") : "MAC " + to_string(elsewhere);
-      f.subject.gateway = !next.is_none() ? to_string(next) : elsewhere.is_none() ? std::nullopt : std::optional<std::string>(to_string(elsewhere));
-      f.cause = rip + " sends its replies to " + hop + " instead of the director" + (dip.is_none() ? std::string() : " (" + dip_text + ")") +
-                ": its default gateway, or a rule or route for the client, is wrong. The reply reaches the client, if at all, from " + rip +
-                " instead of the VIP, and the client throws it away.";
+      const std::string hop = !next.is_none()       ? to_string(next)
+                              : elsewhere.is_none() ? std::string("another host")
+                                                    : "MAC " + to_string(elsewhere);
+      f.subject.gateway = !next.is_none()       ? to_string(next)
+                          : elsewhere.is_none() ? std::nullopt
+                                                : std::optional<std::string>(to_string(elsewhere));
+      f.cause =
+          rip + " sends its replies to " + hop + " instead of the director" +
+          (dip.is_none() ? std::string() : " (" + dip_text + ")") +
+          ": its default gateway, or a rule or route for the client, is wrong. The reply reaches the client, if at all, from " +
+          rip + " instead of the VIP, and the client throws it away.";
       if (!dip.is_none()) {
         FindingSink::cure(f, cures::gateway(dip));
         FindingSink::cure(f, cures::source_route(c.rip->address, dip));
       } else {
-        f.cure.push_back(Cure{Where::real_server, "ip route replace default via DIP   # DIP: the director's inside address", std::nullopt});
+        f.cure.push_back(
+            Cure{Where::real_server, "ip route replace default via DIP   # DIP: the director's inside address", std::nullopt});
       }
-      FindingSink::unchecked(f, "lvstrace --client " + cip + " on " + rip + " shows whether the main table, a policy rule or another NIC is to blame");
+      FindingSink::unchecked(f, "lvstrace --client " + cip + " on " + rip +
+                                    " shows whether the main table, a policy rule or another NIC is to blame");
     }
   }
 }

@@ -17,7 +17,8 @@ void check(const Facts& facts, FindingSink& sink) {
     Confidence confidence = std::min(missing.confidence, Confidence::likely);
     if (c.protocol != kTcp) {
       // Many UDP services never answer (syslog); only one that answers elsewhere is expected to answer here.
-      const bool answers_elsewhere = c.service && *c.service < facts.tallies.size() && facts.tallies[*c.service].legs[index(Leg::reply)] != 0;
+      const bool answers_elsewhere =
+          c.service && *c.service < facts.tallies.size() && facts.tallies[*c.service].legs[index(Leg::reply)] != 0;
       if (!answers_elsewhere) {
         if (c.leg(Leg::demasq).packets < 2) continue;
         confidence = Confidence::possible;
@@ -37,15 +38,26 @@ void check(const Facts& facts, FindingSink& sink) {
     }
     for (const Question* q : facts.questions_by(c.rip->address)) asks_director = asks_director || facts.is_director(q->target);
     f.cause = "The request reached the wire towards " + rip + " and no reply came back to the director. ";
-    if (answers_others) f.cause += "It does answer other connections through the director, so host and way back work at least for some clients or at some times. ";
-    f.cause += "Candidates: its firewall drops packets from clients (the client's address is kept, a rule for the director alone is not enough); it has no route back to " + cip +
-               "; strict rp_filter there; a full accept queue; or the reply takes a way past the director that cannot be seen from here.";
+    if (answers_others)
+      f.cause +=
+          "It does answer other connections through the director, so host and way back work at least for some clients or at some "
+          "times. ";
+    f.cause +=
+        "Candidates: its firewall drops packets from clients (the client's address is kept, a rule for the director alone is not "
+        "enough); it has no route back to " +
+        cip +
+        "; strict rp_filter there; a full accept queue; or the reply takes a way past the director that cannot be seen from "
+        "here.";
     const Address dip = known_gateway(facts, c.rip->address);
-    f.cure.push_back(Cure{Where::director, "lvsdiag probe " + rip + "   # does its way back lead through this director?", std::nullopt});
+    f.cure.push_back(
+        Cure{Where::director, "lvsdiag probe " + rip + "   # does its way back lead through this director?", std::nullopt});
     f.cure.push_back(Cure{Where::real_server, "ip route get " + cip + " from " + rip, std::nullopt});
     if (!asks_director && !dip.is_none()) FindingSink::cure(f, cures::gateway(dip));
-    FindingSink::unchecked(f, "a capture on " + rip + " (tcpdump -eni any host " + cip + "): nothing leaves means firewall, service or no route; a reply that leaves shows where to by its MAC");
-    FindingSink::unchecked(f, "lvstrace --client " + cip + (dip.is_none() ? std::string() : " --director " + to_string(dip)) + " on " + rip);
+    FindingSink::unchecked(
+        f, "a capture on " + rip + " (tcpdump -eni any host " + cip +
+               "): nothing leaves means firewall, service or no route; a reply that leaves shows where to by its MAC");
+    FindingSink::unchecked(
+        f, "lvstrace --client " + cip + (dip.is_none() ? std::string() : " --director " + to_string(dip)) + " on " + rip);
   }
 }
 

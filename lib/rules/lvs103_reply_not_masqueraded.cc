@@ -20,14 +20,21 @@ void check(const Facts& facts, FindingSink& sink) {
     if (!f.cause.empty()) continue;
     const std::string rip = c.rip ? to_string(c.rip->address) : std::string("the real server");
     f.title = "Replies reach the director and never leave as " + (c.vip ? to_string(c.vip->address) : std::string("the VIP"));
-    f.cause = "The reply of " + rip + " came in on the director's inside and nothing left as VIP -> CIP: the director swallowed it. The kernel forwards replies like any "
-              "router does, before IPVS rewrites them, so the usual causes are: forwarding is off (net.ipv4.ip_forward, or that of the inside device), a rule or policy of the "
-              "forward chain drops packets from the RIPs, `ct state invalid drop` while net.ipv4.vs.conntrack is 0, strict rp_filter, or no route to the client.";
+    f.cause = "The reply of " + rip +
+              " came in on the director's inside and nothing left as VIP -> CIP: the director swallowed it. The kernel forwards "
+              "replies like any "
+              "router does, before IPVS rewrites them, so the usual causes are: forwarding is off (net.ipv4.ip_forward, or that "
+              "of the inside device), a rule or policy of the "
+              "forward chain drops packets from the RIPs, `ct state invalid drop` while net.ipv4.vs.conntrack is 0, strict "
+              "rp_filter, or no route to the client.";
     f.cure.push_back(cures::ip_forward(c.client.address.is_v4() == false));
     f.cure.push_back(Cure{Where::director, "lvsdiag check   # names which of them it is", std::nullopt});
     if (facts.state == nullptr) {
-      FindingSink::unchecked(f, "the director's kernel state (lvsdiag on the director, or --state): it names the setting or rule");
-      FindingSink::unchecked(f, "nstat -az IpInAddrErrors TcpExtIPReversePathFilter on the director: which one grows tells forwarding from rp_filter");
+      FindingSink::unchecked(f,
+                             "the director's kernel state (lvsdiag on the director, or --state): it names the setting or rule");
+      FindingSink::unchecked(
+          f,
+          "nstat -az IpInAddrErrors TcpExtIPReversePathFilter on the director: which one grows tells forwarding from rp_filter");
     }
   }
 }

@@ -17,9 +17,13 @@ void check(const Facts& facts, FindingSink& sink) {
     const bool directors = facts.is_director(strange.source.address) || sent_by_director(facts, strange.path);
     Subject subject;
     subject.service = service_text(facts, c);
-    Finding& f = accuse_connection(facts, sink, wrong_masquerade_address, subject, *s, Severity::error, directors ? Confidence::certain : Confidence::likely);
+    Finding& f = accuse_connection(facts, sink, wrong_masquerade_address, subject, *s, Severity::error,
+                                   directors ? Confidence::certain : Confidence::likely);
     const std::string wrong = to_string(strange.source.address), vip = c.vip ? to_string(c.vip->address) : std::string("the VIP");
-    Evidence proof = facts.evidence(strange.first, to_string(strange.source) + " > " + to_string(c.client) + " carries the connection's own sequence numbers, from another address than " + vip, Leg::masq);
+    Evidence proof = facts.evidence(strange.first,
+                                    to_string(strange.source) + " > " + to_string(c.client) +
+                                        " carries the connection's own sequence numbers, from another address than " + vip,
+                                    Leg::masq);
     if (f.count == 1) {
       f.evidence.insert(f.evidence.begin(), std::move(proof));
     } else {
@@ -29,16 +33,23 @@ void check(const Facts& facts, FindingSink& sink) {
     if (!f.cause.empty()) continue;
     f.title = "Replies leave with the wrong address: " + wrong + " instead of " + vip;
     if (directors) f.subject.director = wrong;
-    f.cause = "A masquerade or SNAT rule of the director took replies for which IPVS had no entry (any more) and gave them " + wrong +
-              ", the address of the outgoing device. With a live IPVS entry such a rule never touches them, so look first at why the entry was gone: the connection was idle longer than "
-              "the IPVS timeout, the table was cleared (ipvsadm -C, a restart of keepalived), or the service uses one-packet scheduling.";
+    f.cause = "A masquerade or SNAT rule of the director took replies for which IPVS had no entry (any more) and gave them " +
+              wrong +
+              ", the address of the outgoing device. With a live IPVS entry such a rule never touches them, so look first at why "
+              "the entry was gone: the connection was idle longer than "
+              "the IPVS timeout, the table was cleared (ipvsadm -C, a restart of keepalived), or the service uses one-packet "
+              "scheduling.";
     if (strange.client_reset) f.cause += " The client answered with RST.";
     FindingSink::cure(f, cures::timeouts(7200, 120, 300));
     if (c.rip) {
-      f.cure.push_back(Cure{Where::director, "nft insert rule ip nat POSTROUTING ip saddr " + to_string(c.rip->address) + " ct state established accept   # or narrow the masquerade rule to connections that real servers open",
-                            std::nullopt});
+      f.cure.push_back(
+          Cure{Where::director,
+               "nft insert rule ip nat POSTROUTING ip saddr " + to_string(c.rip->address) +
+                   " ct state established accept   # or narrow the masquerade rule to connections that real servers open",
+               std::nullopt});
     }
-    if (facts.state == nullptr) FindingSink::unchecked(f, "the director's nat rules and IPVS table (nft list ruleset, ipvsadm -Lnc)");
+    if (facts.state == nullptr)
+      FindingSink::unchecked(f, "the director's nat rules and IPVS table (nft list ruleset, ipvsadm -Lnc)");
   }
 }
 

@@ -16,7 +16,8 @@ void check(const Facts& facts, FindingSink& sink) {
     const Missing missing = missing_demasq(facts, s);
     // Only the outside was captured: that nobody answers is certain, where it stops is not.
     const LegCount& request = c.leg(Leg::request);
-    const bool unanswered_outside = !facts.inside_captured && !c.saw(Leg::masq) && c.protocol == kTcp && request.unanswered >= 2 && request.last - request.first >= kSecond * 9 / 10;
+    const bool unanswered_outside = !facts.inside_captured && !c.saw(Leg::masq) && c.protocol == kTcp &&
+                                    request.unanswered >= 2 && request.last - request.first >= kSecond * 9 / 10;
     if (!missing && !unanswered_outside) continue;
     if (c.leg(Leg::masq).rst || c.state == ConnectionState::reset) continue;
     Subject subject;
@@ -27,19 +28,28 @@ void check(const Facts& facts, FindingSink& sink) {
     const std::string vip = c.vip ? to_string(c.vip->address) : std::string("the VIP");
     if (!missing) {
       f.title = "Requests to " + vip + " get no answer";
-      f.cause = "The client tries again and again and nothing comes back. Only the director's outside was captured, so it cannot be told whether the request was forwarded, "
-                "whether a real server answered, or whether the director swallowed the reply.";
-      FindingSink::unchecked(f, "a capture of the director's inside interface, taken at the same time (-r outside.pcap -r inside.pcap), or of `any`");
+      f.cause =
+          "The client tries again and again and nothing comes back. Only the director's outside was captured, so it cannot be "
+          "told whether the request was forwarded, "
+          "whether a real server answered, or whether the director swallowed the reply.";
+      FindingSink::unchecked(
+          f,
+          "a capture of the director's inside interface, taken at the same time (-r outside.pcap -r inside.pcap), or of `any`");
     } else {
       f.title = "Requests to " + vip + " are not forwarded to any real server";
-      f.cause = "The request reached the director and nothing left towards a real server, with no word to the client. IPVS takes a request only after the reverse-path check and the "
-                "input filter, so the usual causes are: rp_filter (the director's route to the client leads elsewhere), a rule or policy of the input or output chain, the VIP not being "
-                "an address of this director, a full conntrack table, or IPVS defence (drop_packet).";
+      f.cause =
+          "The request reached the director and nothing left towards a real server, with no word to the client. IPVS takes a "
+          "request only after the reverse-path check and the "
+          "input filter, so the usual causes are: rp_filter (the director's route to the client leads elsewhere), a rule or "
+          "policy of the input or output chain, the VIP not being "
+          "an address of this director, a full conntrack table, or IPVS defence (drop_packet).";
     }
     f.cure.push_back(Cure{Where::director, "lvsdiag check   # names which of them it is", std::nullopt});
     if (facts.state == nullptr) {
       FindingSink::unchecked(f, "the director's kernel state (lvsdiag on the director, or --state)");
-      FindingSink::unchecked(f, "ip route get " + vip + " from " + to_string(c.client.address) + " iif OUTSIDE on the director: it must say local; \"Invalid cross-device link\" is rp_filter");
+      FindingSink::unchecked(f,
+                             "ip route get " + vip + " from " + to_string(c.client.address) +
+                                 " iif OUTSIDE on the director: it must say local; \"Invalid cross-device link\" is rp_filter");
     }
   }
 }

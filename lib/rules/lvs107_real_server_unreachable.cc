@@ -17,6 +17,27 @@ struct Unreachable {
   const Question* question = nullptr;
 };
 
+/// With services inferred from packets a real server that never answered is not among them. At the time of a request that the
+/// director says it could not deliver, it asks in vain, where the real servers are, for an address: that is the one.
+const Question* asked_in_vain(const Facts& facts, const Connection& c) {
+  if (!facts.inferred) return nullptr;
+  const Question* found = nullptr;
+  for (const Question& q : facts.questions) {
+    if (q.answered || q.unicast || q.count < 2 || facts.rips.contains(q.target) || facts.vips.contains(q.target)) continue;
+    if (!facts.is_director(q.asker) && !facts.is_director(q.asker_mac)) continue;
+    if (q.last.time < c.first || q.first.time > c.last + kSecond) continue;
+    const bool inside = std::any_of(facts.places.begin(), facts.places.end(), [&](const Place& p) {
+      return p.vantage == q.vantage && p.interface_index == q.interface_index && p.legs[index(Leg::demasq)] != 0;
+    });
+    const bool client = std::any_of(facts.suspects.begin(), facts.suspects.end(),
+                                    [&](const Suspect& s) { return s.connection.client.address == q.target; });
+    if (!inside || client) continue;
+    if (found != nullptr && found->target != q.target) return nullptr;
+    found = &q;
+  }
+  return found;
+}
+
 void check(const Facts& facts, FindingSink& sink) {
   std::vector<Unreachable> unreachable;
   for (const Question& q : facts.questions) {
@@ -24,11 +45,17 @@ void check(const Facts& facts, FindingSink& sink) {
     const bool asked_by_director = facts.is_director(q.asker) || facts.is_director(q.asker_mac) || facts.vips.contains(q.asker);
     if (!asked_by_director) continue;
     // A host that talks is there, whatever became of its ARP replies.
-    const bool talks = std::any_of(facts.suspects.begin(), facts.suspects.end(), [&](const Suspect& s) {
-      return s.connection.rip && s.connection.rip->address == q.target && s.connection.saw(Leg::reply) && s.connection.leg(Leg::reply).last >= q.first.time;
-    }) || std::any_of(facts.questions.begin(), facts.questions.end(), [&](const Question& other) { return other.asker == q.target && other.last.time >= q.first.time; });
+    const bool talks = std::any_of(facts.suspects.begin(), facts.suspects.end(),
+                                   [&](const Suspect& s) {
+                                     return s.connection.rip && s.connection.rip->address == q.target &&
+                                            s.connection.saw(Leg::reply) && s.connection.leg(Leg::reply).last >= q.first.time;
+                                   }) ||
+                       std::any_of(facts.questions.begin(), facts.questions.end(), [&](const Question& other) {
+                         return other.asker == q.target && other.last.time >= q.first.time;
+                       });
     if (talks) continue;
-    const auto known = std::find_if(unreachable.begin(), unreachable.end(), [&](const Unreachable& u) { return u.rip == q.target; });
+    const auto known =
+        std::find_if(unreachable.begin(), unreachable.end(), [&](const Unreachable& u) { return u.rip == q.target; });
     if (known == unreachable.end()) {
       unreachable.push_back({q.target, &q});
     } else if (q.count > known->question->count) {
@@ -48,14 +75,20 @@ void check(const Facts& facts, FindingSink& sink) {
   const auto begin = [&](const Unreachable& u) -> Finding& {
     Subject subject;
     subject.real_server = to_string(u.rip);
-    Finding& f = sink.accuse(real_server_unreachable, subject, Severity::error, facts.lossy ? Confidence::possible : Confidence::certain);
+    Finding& f =
+        sink.accuse(real_server_unreachable, subject, Severity::error, facts.lossy ? Confidence::possible : Confidence::certain);
     if (f.cause.empty()) {
       --f.count;  // connections are counted below
       f.title = "The real server " + to_string(u.rip) + " is not there";
-      FindingSink::prove(f, facts.evidence(u.question->first, "the director asks for " + to_string(u.rip) + " " + std::to_string(u.question->count) + " times and nobody answers"));
+      FindingSink::prove(f,
+                         facts.evidence(u.question->first, "the director asks for " + to_string(u.rip) + " " +
+                                                               std::to_string(u.question->count) + " times and nobody answers"));
       f.cause = "The director cannot find the MAC of " + to_string(u.rip) +
-                ": the host is down, on another wire or VLAN, or has another address. Requests scheduled to it wait about 3 s, then the client is told host unreachable, as from the VIP.";
-      f.cure.push_back(Cure{Where::director, "arping -c 3 -I INSIDE " + to_string(u.rip) + "   # INSIDE: the interface towards the real servers", std::nullopt});
+                ": the host is down, on another wire or VLAN, or has another address. Requests scheduled to it wait about 3 s, "
+                "then the client is told host unreachable, as from the VIP.";
+      f.cure.push_back(Cure{Where::director,
+                            "arping -c 3 -I INSIDE " + to_string(u.rip) + "   # INSIDE: the interface towards the real servers",
+                            std::nullopt});
       for (const Service& service : facts.services) {
         for (const Destination& d : service.destinations) {
           if (d.rip == u.rip) FindingSink::cure(f, cures::weight(service, d, 0));
@@ -74,9 +107,11 @@ void check(const Facts& facts, FindingSink& sink) {
     if (!stuck && told == nullptr) continue;
     const Unreachable* who = nullptr;
     for (const Unreachable& u : unreachable) {
-      const bool fits = c.rip ? c.rip->address == u.rip : c.service && *c.service < facts.services.size() &&
-                                                              std::any_of(facts.services[*c.service].destinations.begin(), facts.services[*c.service].destinations.end(),
-                                                                          [&](const Destination& d) { return d.rip == u.rip; });
+      const bool fits =
+          c.rip ? c.rip->address == u.rip
+                : c.service && *c.service < facts.services.size() &&
+                      std::any_of(facts.services[*c.service].destinations.begin(), facts.services[*c.service].destinations.end(),
+                                  [&](const Destination& d) { return d.rip == u.rip; });
       // Without leg 2 the connection does not say whom it was for; the director was asking at the time.
       const bool at_the_time = u.question->last.time >= c.first - kSecond && u.question->first.time <= c.last + 5 * kSecond;
       if (fits && at_the_time) {
@@ -85,21 +120,43 @@ void check(const Facts& facts, FindingSink& sink) {
       }
     }
     if (who == nullptr && told == nullptr) continue;
+    const Question* vain = who == nullptr && !c.rip ? asked_in_vain(facts, c) : nullptr;
     Subject subject;
     if (who != nullptr) {
       subject.real_server = to_string(who->rip);
     } else if (c.rip) {
       subject.real_server = to_string(c.rip->address);
+    } else if (vain != nullptr) {
+      subject.real_server = to_string(vain->target);
     } else {
       subject.service = service_text(facts, c);
     }
-    Finding& f = accuse_connection(facts, sink, real_server_unreachable, subject, s, Severity::error, who != nullptr ? Confidence::certain : Confidence::likely);
+    Finding& f = accuse_connection(facts, sink, real_server_unreachable, subject, s, Severity::error,
+                                   who != nullptr ? Confidence::certain : Confidence::likely);
     if (told != nullptr) {
-      FindingSink::prove(f, facts.evidence(told->frame, "host unreachable to " + to_string(told->destination) + ", as from " + to_string(told->source)));
+      FindingSink::prove(f, facts.evidence(told->frame, "host unreachable to " + to_string(told->destination) + ", as from " +
+                                                            to_string(told->source)));
+    }
+    if (vain != nullptr) {
+      FindingSink::prove(f, facts.evidence(vain->first, "the director asks for " + to_string(vain->target) + " " +
+                                                            std::to_string(vain->count) + " times and nobody answers"));
     }
     if (!f.cause.empty()) continue;
+    if (vain != nullptr) {
+      f.title = "The real server " + to_string(vain->target) + " is not there";
+      f.cause = "The director tells the client that the host is unreachable, and at that time it cannot find the MAC of " +
+                to_string(vain->target) + ": the host is down, on another wire or VLAN, or has another address.";
+      f.cure.push_back(
+          Cure{Where::director,
+               "arping -c 3 -I INSIDE " + to_string(vain->target) + "   # INSIDE: the interface towards the real servers",
+               std::nullopt});
+      FindingSink::unchecked(f, "the IPVS table (ipvsadm -Ln): is " + to_string(vain->target) + " a real server of the service?");
+      continue;
+    }
     f.title = "A real server of " + service_text(facts, c) + " cannot be reached";
-    f.cause = "The director tells the client that the host is unreachable: it got no answer to ARP (or has no route) for the real server that it chose.";
+    f.cause =
+        "The director tells the client that the host is unreachable: it got no answer to ARP (or has no route) for the real "
+        "server that it chose.";
     f.cure.push_back(Cure{Where::director, "ip neigh show nud failed; ipvsadm -Ln   # which RIP is it?", std::nullopt});
     FindingSink::unchecked(f, "a capture of the director's inside: it shows for which RIP ARP stays unanswered");
   }

@@ -11,23 +11,37 @@ namespace {
 std::string refusal(const Icmp& icmp) {
   if (icmp.v6) {
     switch (icmp.code) {
-      case 0: return "no route";
-      case 1: return "administratively prohibited";
-      case 4: return "port unreachable";
-      case 5: return "source address failed policy";
-      case 6: return "route rejected";
-      default: return "unreachable (code " + std::to_string(icmp.code) + ")";
+      case 0:
+        return "no route";
+      case 1:
+        return "administratively prohibited";
+      case 4:
+        return "port unreachable";
+      case 5:
+        return "source address failed policy";
+      case 6:
+        return "route rejected";
+      default:
+        return "unreachable (code " + std::to_string(icmp.code) + ")";
     }
   }
   switch (icmp.code) {
-    case 0: return "network unreachable";
-    case 1: return "host unreachable";
-    case 2: return "protocol unreachable";
-    case 3: return "port unreachable";
-    case 9: return "network administratively prohibited";
-    case 10: return "host administratively prohibited";
-    case 13: return "administratively prohibited";
-    default: return "unreachable (code " + std::to_string(icmp.code) + ")";
+    case 0:
+      return "network unreachable";
+    case 1:
+      return "host unreachable";
+    case 2:
+      return "protocol unreachable";
+    case 3:
+      return "port unreachable";
+    case 9:
+      return "network administratively prohibited";
+    case 10:
+      return "host administratively prohibited";
+    case 13:
+      return "administratively prohibited";
+    default:
+      return "unreachable (code " + std::to_string(icmp.code) + ")";
   }
 }
 
@@ -38,7 +52,8 @@ void check(const Facts& facts, FindingSink& sink) {
     const LegCount& reply = c.leg(Leg::reply);
     const LegCount& masq = c.leg(Leg::masq);
     // RST in answer to the SYN: nothing but RST ever came.
-    const bool reset = c.protocol == kTcp && c.rip && reply.rst && !reply.syn && !reply.data && !reply.fin && !c.leg(Leg::demasq).data && c.saw_syn;
+    const bool reset = c.protocol == kTcp && c.rip && reply.rst && !reply.syn && !reply.data && !reply.fin &&
+                       !c.leg(Leg::demasq).data && c.saw_syn;
     const IcmpSighting* error = nullptr;
     for (const IcmpSighting& i : facts.icmp) {
       if (!i.icmp.unreachable || i.record != c.record || !c.rip || i.source != c.rip->address) continue;
@@ -48,8 +63,8 @@ void check(const Facts& facts, FindingSink& sink) {
       }
     }
     // Seen from outside alone: a RST that has crossed the director has lost a hop, one of its own has not.
-    const bool reset_outside = !reset && c.protocol == kTcp && !facts.inside_captured && masq.rst && !masq.syn && !masq.data && c.saw_syn && c.service && masq.ttl != 64 &&
-                               masq.ttl != 128 && masq.ttl != 255;
+    const bool reset_outside = !reset && c.protocol == kTcp && !facts.inside_captured && masq.rst && !masq.syn && !masq.data &&
+                               c.saw_syn && c.service && masq.ttl != 64 && masq.ttl != 128 && masq.ttl != 255;
     if (!reset && error == nullptr && !reset_outside) continue;
     // An established connection that is refused later (a program that died) is no closed port.
     if (error != nullptr && (reply.data || reply.syn)) continue;
@@ -59,30 +74,44 @@ void check(const Facts& facts, FindingSink& sink) {
     } else {
       subject.service = service_text(facts, c);
     }
-    Finding& f = accuse_connection(facts, sink, real_server_refuses, subject, s, Severity::error, reset_outside ? Confidence::likely : Confidence::certain);
+    Finding& f = accuse_connection(facts, sink, real_server_refuses, subject, s, Severity::error,
+                                   reset_outside ? Confidence::likely : Confidence::certain);
     const std::string who = c.rip ? to_string(*c.rip) : std::string("a real server");
     if (error != nullptr) {
-      FindingSink::prove(f, facts.evidence(error->frame, to_string(error->source) + " answers with ICMP " + refusal(error->icmp), Leg::reply));
+      FindingSink::prove(
+          f, facts.evidence(error->frame, to_string(error->source) + " answers with ICMP " + refusal(error->icmp), Leg::reply));
     } else if (reset) {
-      FindingSink::prove(f, facts.evidence(FrameRef{facts.path(reply.path).vantage, reply.first_frame, reply.first}, who + " answers the SYN with RST", Leg::reply));
+      FindingSink::prove(f, facts.evidence(FrameRef{facts.path(reply.path).vantage, reply.first_frame, reply.first},
+                                           who + " answers the SYN with RST", Leg::reply));
     }
     if (!f.cause.empty()) continue;
     if (error != nullptr) {
       const bool filtered = error->icmp.v6 ? error->icmp.code == 1 : error->icmp.code >= 9;
       f.title = who + " refuses with ICMP " + refusal(error->icmp);
-      f.cause = filtered ? who + "'s firewall rejects the request. NAT keeps the client's address, so a rule that admits only the director lets health checks pass and clients not."
-                         : who + " answers that there is nothing: no program listens on that port (UDP), a firewall rejects it, or the port in the IPVS table is not the one the program uses.";
+      f.cause = filtered ? who +
+                               "'s firewall rejects the request. NAT keeps the client's address, so a rule that admits only the "
+                               "director lets health checks pass and clients not."
+                         : who +
+                               " answers that there is nothing: no program listens on that port (UDP), a firewall rejects it, or "
+                               "the port in the IPVS table is not the one the program uses.";
       if (filtered) {
-        f.cure.push_back(Cure{Where::real_server, "nft insert rule inet filter input " + std::string(c.protocol == kUdp ? "udp" : "tcp") + " dport " + std::to_string(c.rip->port) + " accept",
+        f.cure.push_back(Cure{Where::real_server,
+                              "nft insert rule inet filter input " + std::string(c.protocol == kUdp ? "udp" : "tcp") + " dport " +
+                                  std::to_string(c.rip->port) + " accept",
                               "/etc/nftables.conf, or the firewall tool that owns the rules"});
       }
     } else {
       f.title = who + " refuses connections";
-      f.cause = who + " answers the SYN with RST: no program listens on that port and address there (listening on 127.0.0.1 alone counts as that), or the port in the IPVS table is not the "
-                      "one the program uses.";
+      f.cause = who +
+                " answers the SYN with RST: no program listens on that port and address there (listening on 127.0.0.1 alone "
+                "counts as that), or the port in the IPVS table is not the "
+                "one the program uses.";
     }
     if (c.rip) {
-      f.cure.push_back(Cure{Where::real_server, std::string(c.protocol == kUdp ? "ss -lnu" : "ss -lnt") + " sport = :" + std::to_string(c.rip->port) + "   # is anything listening?", std::nullopt});
+      f.cure.push_back(Cure{Where::real_server,
+                            std::string(c.protocol == kUdp ? "ss -lnu" : "ss -lnt") + " sport = :" + std::to_string(c.rip->port) +
+                                "   # is anything listening?",
+                            std::nullopt});
       if (c.service && *c.service < facts.services.size()) {
         for (const Destination& d : facts.services[*c.service].destinations) {
           if (d.rip == c.rip->address) FindingSink::cure(f, cures::weight(facts.services[*c.service], d, 0));

@@ -13,10 +13,12 @@ namespace {
 /// What the kernel's state says of a service's destinations; empty where it does not explain a refusal.
 std::string reason(const Service& s) {
   if (s.destinations.empty()) return "the service has no real server";
-  const bool all_zero = std::all_of(s.destinations.begin(), s.destinations.end(), [](const Destination& d) { return d.weight == 0; });
+  const bool all_zero =
+      std::all_of(s.destinations.begin(), s.destinations.end(), [](const Destination& d) { return d.weight == 0; });
   if (all_zero) return "every real server has weight 0";
   const bool all_full = std::all_of(s.destinations.begin(), s.destinations.end(), [](const Destination& d) {
-    return d.weight == 0 || (d.upper_threshold.value_or(0) != 0 && d.active.value_or(0) + d.inactive.value_or(0) >= *d.upper_threshold);
+    return d.weight == 0 ||
+           (d.upper_threshold.value_or(0) != 0 && d.active.value_or(0) + d.inactive.value_or(0) >= *d.upper_threshold);
   });
   return all_full ? "every real server is above its connection threshold" : std::string();
 }
@@ -35,7 +37,9 @@ void cure_service(Finding& f, const Service& s) {
 void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || c.saw(Leg::demasq) || !c.service || *c.service >= facts.services.size()) continue;
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || c.saw(Leg::demasq) || !c.service ||
+        *c.service >= facts.services.size())
+      continue;
     const IcmpSighting* told = nullptr;
     for (const IcmpSighting& i : facts.icmp) {
       const bool port = i.icmp.unreachable && (i.icmp.v6 ? i.icmp.code == 4 : i.icmp.code == 3);
@@ -51,16 +55,24 @@ void check(const Facts& facts, FindingSink& sink) {
     const Service& service = facts.services[*c.service];
     Subject subject;
     subject.service = to_string(service);
-    Finding& f = accuse_connection(facts, sink, no_destination_available, subject, s, Severity::error, facts.inside_captured ? Confidence::certain : Confidence::likely);
-    FindingSink::prove(f, facts.evidence(told->frame, "port unreachable to " + to_string(told->destination) + " from the VIP itself, and nothing went to a real server"));
+    Finding& f = accuse_connection(facts, sink, no_destination_available, subject, s, Severity::error,
+                                   facts.inside_captured ? Confidence::certain : Confidence::likely);
+    FindingSink::prove(f, facts.evidence(told->frame, "port unreachable to " + to_string(told->destination) +
+                                                          " from the VIP itself, and nothing went to a real server"));
     if (!f.cause.empty()) continue;
     f.title = to_string(service) + " has no real server to send connections to";
     const std::string why = facts.state != nullptr ? reason(service) : std::string();
-    f.cause = "IPVS has the service but no destination that may take a new connection, so the director refuses the client itself" +
-              (why.empty() ? std::string(": there is no real server, all weights are 0 (health checks took them out?), or all are above their threshold.") : ": " + why + ".");
+    f.cause =
+        "IPVS has the service but no destination that may take a new connection, so the director refuses the client itself" +
+        (why.empty() ? std::string(": there is no real server, all weights are 0 (health checks took them out?), or all are "
+                                   "above their threshold.")
+                     : ": " + why + ".");
     cure_service(f, service);
-    f.cure.push_back(Cure{Where::director, "ipvsadm -Ln --thresholds; journalctl -u keepalived -n 50   # who took the real servers out, and why", std::nullopt});
-    if (why.empty()) FindingSink::unchecked(f, "the IPVS table of the director (ipvsadm -Ln): no destination, weight 0, or thresholds");
+    f.cure.push_back(Cure{Where::director,
+                          "ipvsadm -Ln --thresholds; journalctl -u keepalived -n 50   # who took the real servers out, and why",
+                          std::nullopt});
+    if (why.empty())
+      FindingSink::unchecked(f, "the IPVS table of the director (ipvsadm -Ln): no destination, weight 0, or thresholds");
   }
   if (facts.state == nullptr || !facts.state->known.services) return;
   for (const Service& service : facts.state->ipvs.services) {
@@ -68,7 +80,9 @@ void check(const Facts& facts, FindingSink& sink) {
     if (why.empty()) continue;
     Subject subject;
     subject.service = to_string(service);
-    const bool refused = std::any_of(sink.findings().begin(), sink.findings().end(), [&](const Finding& f) { return f.code == no_destination_available.code && f.subject == subject; });
+    const bool refused = std::any_of(sink.findings().begin(), sink.findings().end(), [&](const Finding& f) {
+      return f.code == no_destination_available.code && f.subject == subject;
+    });
     if (refused) continue;
     Finding& f = sink.accuse(no_destination_available, subject, Severity::error, Confidence::certain);
     f.title = to_string(service) + " has no real server to send connections to";

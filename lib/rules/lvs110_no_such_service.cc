@@ -28,10 +28,14 @@ void check(const Facts& facts, FindingSink& sink) {
     if (told != nullptr) FindingSink::prove(f, facts.evidence(told->frame, "the director answers port unreachable"));
     if (!f.cause.empty()) continue;
     f.title = "Clients call " + to_string(*c.vip) + ", which is no service";
-    f.cause = "IPVS has no service for this protocol, address and port, so the director's own " + std::string(c.protocol == kTcp ? "TCP answers RST" : "stack answers port unreachable") +
-              ". Either the client has the wrong port or the service is missing (or was flushed, or is keyed by a firewall mark that was not set).";
+    f.cause = "IPVS has no service for this protocol, address and port, so the director's own " +
+              std::string(c.protocol == kTcp ? "TCP answers RST" : "stack answers port unreachable") +
+              ". Either the client has the wrong port or the service is missing (or was flushed, or is keyed by a firewall mark "
+              "that was not set).";
     Service wanted;
-    wanted.protocol = c.protocol == kTcp ? ServiceProtocol::tcp : c.protocol == kUdp ? ServiceProtocol::udp : ServiceProtocol::sctp;
+    wanted.protocol = c.protocol == kTcp   ? ServiceProtocol::tcp
+                      : c.protocol == kUdp ? ServiceProtocol::udp
+                                           : ServiceProtocol::sctp;
     wanted.vip = c.vip->address;
     wanted.port = c.vip->port;
     wanted.v6 = !c.vip->address.is_v4();

@@ -14,11 +14,14 @@ namespace lvsnat::rules {
 namespace {
 
 /// Connections of this real server that broke after it was told to go straight to the client.
-std::vector<const Suspect*> broken_after(const Facts& facts, const FindingSink& sink, const Address& rip, const std::set<Address>& clients, Timestamp since) {
+std::vector<const Suspect*> broken_after(const Facts& facts, const FindingSink& sink, const Address& rip,
+                                         const std::set<Address>& clients, Timestamp since) {
   std::vector<const Suspect*> broken;
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || !c.rip || c.rip->address != rip || !clients.contains(c.client.address) || sink.is_claimed(c.record)) continue;
+    if (c.kind != ConnectionKind::masqueraded || !c.rip || c.rip->address != rip || !clients.contains(c.client.address) ||
+        sink.is_claimed(c.record))
+      continue;
     if (c.last < since) continue;
     const Missing missing = missing_reply(facts, s);
     if (!missing) continue;
@@ -59,29 +62,34 @@ void check(const Facts& facts, FindingSink& sink) {
     const bool by_director = facts.is_director(t.sender) || sent_by_director(facts, t.first->path);
     Finding* f = nullptr;
     for (const Suspect* s : broken) {
-      const Confidence confidence = std::min(missing_reply(facts, *s).confidence, asks != nullptr || broken.size() > 1 ? Confidence::certain : Confidence::likely);
+      const Confidence confidence = std::min(missing_reply(facts, *s).confidence,
+                                             asks != nullptr || broken.size() > 1 ? Confidence::certain : Confidence::likely);
       f = &accuse_connection(facts, sink, icmp_redirect_sent, subject, *s, Severity::error, confidence);
     }
     if (f == nullptr) {
       f = &sink.accuse(icmp_redirect_sent, subject, Severity::warning, Confidence::certain);
       f->count = t.count;
     }
-    Evidence proof = facts.evidence(t.first->frame, to_string(t.sender) + " tells " + to_string(rip) + " to send what is for " +
-                                                        (t.clients.empty() ? std::string("the client") : to_string(*t.clients.begin())) + " to " + better +
-                                                        (t.count > 1 ? " (" + std::to_string(t.count) + " redirects)" : std::string()));
+    Evidence proof = facts.evidence(
+        t.first->frame, to_string(t.sender) + " tells " + to_string(rip) + " to send what is for " +
+                            (t.clients.empty() ? std::string("the client") : to_string(*t.clients.begin())) + " to " + better +
+                            (t.count > 1 ? " (" + std::to_string(t.count) + " redirects)" : std::string()));
     f->evidence.insert(f->evidence.begin(), std::move(proof));
     if (f->evidence.size() > FindingSink::kEvidence) f->evidence.pop_back();
     if (asks != nullptr) {
       if (f->evidence.size() >= FindingSink::kEvidence) f->evidence.pop_back();
-      FindingSink::prove(*f, facts.evidence(asks->first, to_string(rip) + " then asks for " + to_string(asks->target) + ": it takes the advice"));
+      FindingSink::prove(*f, facts.evidence(asks->first, to_string(rip) + " then asks for " + to_string(asks->target) +
+                                                             ": it takes the advice"));
     }
     f->subject.gateway = better;
     f->subject.director = to_string(t.sender);
     if (!broken.empty()) {
       f->title = "A redirect took the replies of " + to_string(rip) + " away from the director";
-      f->cause = (by_director ? "The director" : "The router " + to_string(t.sender)) + " forwards the replies of " + to_string(rip) +
-                 " out of the interface they came in on, so it tells the real server to go straight to " + better +
-                 ". The real server believed it: from then on its replies bypass the director and the client throws them away. The exception lives 300 s (net.ipv4.route.gc_timeout) "
+      f->cause = (by_director ? "The director" : "The router " + to_string(t.sender)) + " forwards the replies of " +
+                 to_string(rip) + " out of the interface they came in on, so it tells the real server to go straight to " +
+                 better +
+                 ". The real server believed it: from then on its replies bypass the director and the client throws them away. "
+                 "The exception lives 300 s (net.ipv4.route.gc_timeout) "
                  "after the last redirect and does not show in `ip route`.";
       Consequence c;
       c.code = 101;
@@ -90,8 +98,10 @@ void check(const Facts& facts, FindingSink& sink) {
       f->consequences.push_back(std::move(c));
     } else {
       f->title = to_string(t.sender) + " sends ICMP redirects to " + to_string(rip);
-      f->cause = (by_director ? "The director" : "The router " + to_string(t.sender)) + " tells " + to_string(rip) + " to send its replies straight to " + better +
-                 ". No reply was seen to leave the path: the real server ignores redirects, its gateway is another address than the one the redirect comes from, or the capture is too short. "
+      f->cause = (by_director ? "The director" : "The router " + to_string(t.sender)) + " tells " + to_string(rip) +
+                 " to send its replies straight to " + better +
+                 ". No reply was seen to leave the path: the real server ignores redirects, its gateway is another address than "
+                 "the one the redirect comes from, or the capture is too short. "
                  "A connection with a few exchanges may still break.";
     }
     if (by_director) {
@@ -104,7 +114,9 @@ void check(const Facts& facts, FindingSink& sink) {
     }
     FindingSink::cure(*f, cures::refuse_redirects(!rip.is_v4(), {}));
     FindingSink::cure(*f, cures::flush_cache(!rip.is_v4()));
-    if (broken.empty()) FindingSink::unchecked(*f, "ip route show cache on " + to_string(rip) + ": a <redirected> entry shows that it was believed");
+    if (broken.empty())
+      FindingSink::unchecked(*f,
+                             "ip route show cache on " + to_string(rip) + ": a <redirected> entry shows that it was believed");
   }
 }
 

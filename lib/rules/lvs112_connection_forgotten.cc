@@ -11,7 +11,9 @@ namespace {
 void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || c.protocol != kTcp || !c.saw(Leg::request) || !facts.inside_captured) continue;
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || c.protocol != kTcp || !c.saw(Leg::request) ||
+        !facts.inside_captured)
+      continue;
     const LegCount& request = c.leg(Leg::request);
     const LegCount& demasq = c.leg(Leg::demasq);
     const LegCount& reply = c.leg(Leg::reply);
@@ -26,9 +28,16 @@ void check(const Facts& facts, FindingSink& sink) {
     if (demasq.fin && reply.fin) continue;  // over anyhow
     Subject subject;
     subject.service = service_text(facts, c);
-    Finding& f = accuse_connection(facts, sink, connection_forgotten, subject, s, Severity::error, own_reset ? Confidence::certain : missing.confidence);
-    const Timestamp idle = demasq.packets != 0 && reply.packets != 0 ? (own_reset ? rst->frame.time : request.last) - std::max(demasq.last, reply.last) : 0;
-    if (own_reset) FindingSink::prove(f, facts.evidence(rst->frame, "the director itself resets " + to_string(c.client) + ": the packet before was not forwarded", Leg::masq));
+    Finding& f = accuse_connection(facts, sink, connection_forgotten, subject, s, Severity::error,
+                                   own_reset ? Confidence::certain : missing.confidence);
+    const Timestamp idle = demasq.packets != 0 && reply.packets != 0
+                               ? (own_reset ? rst->frame.time : request.last) - std::max(demasq.last, reply.last)
+                               : 0;
+    if (own_reset)
+      FindingSink::prove(
+          f, facts.evidence(rst->frame,
+                            "the director itself resets " + to_string(c.client) + ": the packet before was not forwarded",
+                            Leg::masq));
     if (idle > kSecond) {
       Evidence e;
       e.text = connection_text(c) + " had been idle for " + to_duration(idle);
@@ -37,14 +46,24 @@ void check(const Facts& facts, FindingSink& sink) {
     if (!f.cause.empty()) continue;
     f.title = "Open connections of " + subject.service.value_or("a service") + " are forgotten by the director";
     if (own_reset) {
-      f.cause = "IPVS has no entry for a connection that client and real server hold open: a packet in the middle of it is not scheduled, so the director's own TCP answers RST. ";
-      f.cause += idle > 2 * kSecond ? "It had been idle for " + to_duration(idle) + ", so the entry most likely expired: the IPVS timeout is shorter than the pauses of this service."
-                                    : "The entry expired (idle longer than the IPVS timeout), the table was cleared, or the connection belongs to another director (failover without sync).";
+      f.cause =
+          "IPVS has no entry for a connection that client and real server hold open: a packet in the middle of it is not "
+          "scheduled, so the director's own TCP answers RST. ";
+      f.cause += idle > 2 * kSecond
+                     ? "It had been idle for " + to_duration(idle) +
+                           ", so the entry most likely expired: the IPVS timeout is shorter than the pauses of this service."
+                     : "The entry expired (idle longer than the IPVS timeout), the table was cleared, or the connection belongs "
+                       "to another director (failover without sync).";
       FindingSink::cure(f, cures::timeouts(7200, 120, 300));
-      f.cure.push_back(Cure{Where::client, "sysctl -w net.ipv4.tcp_keepalive_time=600   # and SO_KEEPALIVE in the program: keep-alives shorter than the IPVS timeout", std::nullopt});
+      f.cure.push_back(Cure{Where::client,
+                            "sysctl -w net.ipv4.tcp_keepalive_time=600   # and SO_KEEPALIVE in the program: keep-alives shorter "
+                            "than the IPVS timeout",
+                            std::nullopt});
     } else {
-      f.cause = "The director stops forwarding an open connection without a word: its destination was removed from the service while connections were open "
-                "(net.ipv4.vs.expire_nodest_conn=0 drops their packets silently), or a filter or route changed in the middle.";
+      f.cause =
+          "The director stops forwarding an open connection without a word: its destination was removed from the service while "
+          "connections were open "
+          "(net.ipv4.vs.expire_nodest_conn=0 drops their packets silently), or a filter or route changed in the middle.";
       FindingSink::cure(f, cures::expire_nodest_conn());
     }
     if (facts.state == nullptr) FindingSink::unchecked(f, "ipvsadm -L --timeout and ipvsadm -Lnc on the director");

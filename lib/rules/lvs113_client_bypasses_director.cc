@@ -11,7 +11,9 @@ namespace {
 void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::direct || sink.is_claimed(c.record) || !c.rip || facts.rips.contains(c.client.address) || facts.is_director(c.client.address)) continue;
+    if (c.kind != ConnectionKind::direct || sink.is_claimed(c.record) || !c.rip || facts.rips.contains(c.client.address) ||
+        facts.is_director(c.client.address))
+      continue;
     const LegCount& demasq = c.leg(Leg::demasq);
     const LegCount& reply = c.leg(Leg::reply);
     // Its beginning must have been seen: a capture that starts in the middle shows replies without requests, too.
@@ -26,15 +28,24 @@ void check(const Facts& facts, FindingSink& sink) {
     Subject subject;
     subject.client = to_string(c.client.address);
     subject.real_server = to_string(c.rip->address);
-    Finding& f = accuse_connection(facts, sink, client_bypasses_director, subject, s, hangs ? Severity::error : Severity::warning, Confidence::certain);
-    if (told != nullptr) FindingSink::prove(f, facts.evidence(told->frame, "the director tells " + to_string(told->destination) + " port unreachable about its reply: it has no entry for it (net.ipv4.vs.nat_icmp_send=1)"));
+    Finding& f = accuse_connection(facts, sink, client_bypasses_director, subject, s, hangs ? Severity::error : Severity::warning,
+                                   Confidence::certain);
+    if (told != nullptr)
+      FindingSink::prove(
+          f, facts.evidence(told->frame,
+                            "the director tells " + to_string(told->destination) +
+                                " port unreachable about its reply: it has no entry for it (net.ipv4.vs.nat_icmp_send=1)"));
     if (!f.cause.empty()) continue;
     const std::string cip = to_string(c.client.address), rip = to_string(*c.rip);
     f.title = cip + " talks straight to the real server " + to_string(c.rip->address);
-    f.cause = cip + " connects to " + rip + " itself, not to the VIP: the request goes past the director, the reply goes through it (it is the gateway) and matches no IPVS entry. ";
+    f.cause = cip + " connects to " + rip +
+              " itself, not to the VIP: the request goes past the director, the reply goes through it (it is the gateway) and "
+              "matches no IPVS entry. ";
     f.cause += hangs ? "Here the director does not pass the reply on, so the connection hangs."
-                     : "With the defaults of today's kernels the reply is simply routed on and the connection works, without the balancer: a test that \"works\" this way proves nothing about the LVS.";
-    if (c.service && *c.service < facts.services.size()) f.cure.push_back(Cure{Where::client, "# connect to " + to_string(facts.services[*c.service]) + " instead", std::nullopt});
+                     : "With the defaults of today's kernels the reply is simply routed on and the connection works, without the "
+                       "balancer: a test that \"works\" this way proves nothing about the LVS.";
+    if (c.service && *c.service < facts.services.size())
+      f.cure.push_back(Cure{Where::client, "# connect to " + to_string(facts.services[*c.service]) + " instead", std::nullopt});
     Prefix p;
     p.address = c.rip->address;
     p.length = c.rip->address.is_v4() ? 32 : 128;

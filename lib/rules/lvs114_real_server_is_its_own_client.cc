@@ -11,7 +11,8 @@ namespace {
 void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || !c.rip || !facts.rips.contains(c.client.address) || sink.is_claimed(c.record)) continue;
+    if (c.kind != ConnectionKind::masqueraded || !c.rip || !facts.rips.contains(c.client.address) || sink.is_claimed(c.record))
+      continue;
     const Missing missing = missing_reply(facts, s);
     if (!missing) continue;
     Subject subject;
@@ -21,11 +22,16 @@ void check(const Facts& facts, FindingSink& sink) {
     if (!f.cause.empty()) continue;
     const std::string rip = to_string(c.client.address), vip = c.vip ? to_string(c.vip->address) : std::string("the VIP");
     f.title = "The real server " + rip + " is a client of its own VIP";
-    f.cause = rip + " connects to " + vip + ". When the director picks another real server, that one answers " + rip + " straight across their own network; when it picks " + rip +
-              " itself, the request comes back with its own source address and is dropped as a martian. Either way the reply never passes the director.";
-    f.cure.push_back(Cure{Where::real_server, "# let programs on " + rip + " use the local service (127.0.0.1 or " + rip + ") instead of " + vip, "/etc/hosts: the service's name as " + rip});
+    f.cause = rip + " connects to " + vip + ". When the director picks another real server, that one answers " + rip +
+              " straight across their own network; when it picks " + rip +
+              " itself, the request comes back with its own source address and is dropped as a martian. Either way the reply "
+              "never passes the director.";
+    f.cure.push_back(Cure{Where::real_server,
+                          "# let programs on " + rip + " use the local service (127.0.0.1 or " + rip + ") instead of " + vip,
+                          "/etc/hosts: the service's name as " + rip});
     const Address dip = known_gateway(facts, c.rip->address);
-    if (c.service && *c.service < facts.services.size() && !dip.is_none()) FindingSink::cure(f, cures::full_nat(facts.services[*c.service], dip));
+    if (c.service && *c.service < facts.services.size() && !dip.is_none())
+      FindingSink::cure(f, cures::full_nat(facts.services[*c.service], dip));
   }
 }
 

@@ -26,12 +26,15 @@ void check(const Facts& facts, FindingSink& sink) {
   }
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || !c.rip || !c.saw(Leg::request) || sink.is_claimed(c.record) || facts.rips.contains(c.client.address)) continue;
+    if (c.kind != ConnectionKind::masqueraded || !c.rip || !c.saw(Leg::request) || sink.is_claimed(c.record) ||
+        facts.rips.contains(c.client.address))
+      continue;
     const Missing missing = missing_reply(facts, s);
     if (!missing) continue;
     bool same_network = false, known = false;
     if (facts.state != nullptr && facts.state->known.addresses) {
-      const std::string rip_dev = on_link_dev(*facts.state, c.rip->address), cip_dev = on_link_dev(*facts.state, c.client.address);
+      const std::string rip_dev = on_link_dev(*facts.state, c.rip->address),
+                        cip_dev = on_link_dev(*facts.state, c.client.address);
       const std::string vip_dev = c.vip ? on_link_dev(*facts.state, c.vip->address) : std::string();
       known = !rip_dev.empty();
       // On one network with everybody (VIP too) the real servers' routes are to blame (LVS101), not where the client sits.
@@ -39,7 +42,8 @@ void check(const Facts& facts, FindingSink& sink) {
     }
     if (!known) {
       const auto here = place_of(facts, c.leg(Leg::request));
-      const bool two_sides = std::any_of(outside.begin(), outside.end(), [&](const auto& place) { return !inside.contains(place); });
+      const bool two_sides =
+          std::any_of(outside.begin(), outside.end(), [&](const auto& place) { return !inside.contains(place); });
       const Mac mac = facts.path(c.leg(Leg::request).path).source;
       // On the wire itself, not behind a router there: the real server asks for it, or its MAC is that of its address.
       bool attached = false;
@@ -53,18 +57,27 @@ void check(const Facts& facts, FindingSink& sink) {
     subject.client = to_string(c.client.address);
     Finding& f = accuse_connection(facts, sink, client_in_real_server_network, subject, s, Severity::error, missing.confidence);
     for (const Question* q : facts.questions_by(c.rip->address)) {
-      if (q->target == c.client.address) FindingSink::prove(f, facts.evidence(q->first, to_string(q->asker) + " asks the wire for the client " + to_string(q->target) + ": it answers directly"));
+      if (q->target == c.client.address)
+        FindingSink::prove(f, facts.evidence(q->first, to_string(q->asker) + " asks the wire for the client " +
+                                                           to_string(q->target) + ": it answers directly"));
     }
     if (!f.cause.empty()) continue;
     const std::string cip = to_string(c.client.address);
     f.title = "The client " + cip + " is on the real servers' own network";
-    f.cause = cip + " is a neighbour of the real servers, so they answer it directly, from the RIP; it asked the VIP and throws the answer away. Clients on the far side of the director are "
-                    "not affected.";
+    f.cause = cip +
+              " is a neighbour of the real servers, so they answer it directly, from the RIP; it asked the VIP and throws the "
+              "answer away. Clients on the far side of the director are "
+              "not affected.";
     const Address dip = known_gateway(facts, c.rip->address);
-    f.cure.push_back(Cure{Where::client, "# use the service from another network, or address a real server directly", std::nullopt});
-    if (c.service && *c.service < facts.services.size() && !dip.is_none()) FindingSink::cure(f, cures::full_nat(facts.services[*c.service], dip));
+    f.cure.push_back(
+        Cure{Where::client, "# use the service from another network, or address a real server directly", std::nullopt});
+    if (c.service && *c.service < facts.services.size() && !dip.is_none())
+      FindingSink::cure(f, cures::full_nat(facts.services[*c.service], dip));
     if (!dip.is_none()) {
-      f.cure.push_back(Cure{Where::real_server, "ip route add " + cip + " via " + to_string(dip) + "   # on every real server; redirects must be off on the director", std::nullopt});
+      f.cure.push_back(Cure{
+          Where::real_server,
+          "ip route add " + cip + " via " + to_string(dip) + "   # on every real server; redirects must be off on the director",
+          std::nullopt});
     }
   }
 }

@@ -1,6 +1,61 @@
+#include <optional>
+
+#include "base/text.h"
+#include "facts/facts.h"
+#include "facts/signs.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+void check(const Facts& facts, FindingSink& sink) {
+  for (const Address& vip : facts.vips) {
+    const std::optional<Conflict> conflict = conflict_over(facts, vip);
+    if (!conflict) continue;
+    Subject subject;
+    subject.director = to_string(vip);
+    subject.gateway = to_string(conflict->second);
+    Finding& f = sink.accuse(duplicate_vip, subject, Severity::error, conflict->confidence);
+    const std::string one = to_string(conflict->first), two = to_string(conflict->second);
+    const bool directors = facts.is_director(conflict->first);
+    FindingSink::prove(f, facts.evidence(conflict->first_frame,
+                                         one + (directors ? ", the director," : "") + " says that it has " + to_string(vip)));
+    FindingSink::prove(f, facts.evidence(conflict->second_frame, two + " says the same"));
+    f.title = "Two MACs claim the VIP " + to_string(vip);
+    f.cause = "Both " + one + (directors ? " (the director)" : "") + " and " + two + " claim " + to_string(vip) +
+              ": clients use whichever they heard last, so connections fail at random or move in the middle. Two directors are "
+              "active at once (VRRP adverts do not get through, or the address was "
+              "set up by hand on the backup), or a real server answers for the VIP (an arp_ignore left out on a host that was "
+              "set up for direct routing).";
+    f.cure.push_back(Cure{Where::director,
+                          "arping -D -c 2 -I OUTSIDE " + to_string(vip) + "   # who answers? then: ip neigh show " +
+                              to_string(vip) + " on a client",
+                          std::nullopt});
+    Prefix address;
+    address.address = vip;
+    address.length = vip.is_v4() ? 32 : 128;
+    Cure remove = cures::remove_address(Where::director, address, "DEV");
+    remove.command += "   # on the host with MAC " + two;
+    FindingSink::cure(f, std::move(remove));
+    if (conflict->confidence != Confidence::certain)
+      FindingSink::unchecked(f, "whether " + one + " and " + two +
+                                    " are two hosts, or two interfaces or bond ports of one (ip link on the director)");
+    // What was cut off meanwhile needs no explanation of its own.
+    for (const Suspect& s : facts.suspects) {
+      const Connection& c = s.connection;
+      if (c.kind != ConnectionKind::masqueraded || !c.vip || c.vip->address != vip || sink.is_claimed(c.record) ||
+          !missing_demasq(facts, s))
+        continue;
+      if (c.last < conflict->second_frame.time) continue;
+      accuse_connection(facts, sink, duplicate_vip, subject, s, Severity::error, conflict->confidence);
+    }
+  }
+}
+
+}  // namespace
 
 constinit const Rule duplicate_vip{
     .code = 117,
@@ -68,7 +123,7 @@ one: `arping -U -c3 -I eth0 192.168.1.110`.
 Two different MACs that both assert the VIP, the first again after the second (a
 single change is a failover). Proxy ARP of the director counts as its own.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

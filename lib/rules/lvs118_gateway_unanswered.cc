@@ -17,42 +17,52 @@ void check(const Facts& facts, FindingSink& sink) {
   // Next hops that real servers ask for in vain.
   std::map<Address, std::vector<const Question*>> asked;
   for (const Question& q : facts.questions) {
-    if (!facts.rips.contains(q.asker) || facts.rips.contains(q.target) || !insistent(q) || facts.claimed(q.target)) continue;
+    if (!facts.rips.contains(q.asker) || facts.rips.contains(q.target) || !insistent(q)) continue;
     asked[q.target].push_back(&q);
   }
   for (const auto& [target, questions] : asked) {
     std::set<Address> askers;
     for (const Question* q : questions) askers.insert(q->asker);
     // A client that is gone is no gateway.
-    const bool is_client = std::any_of(facts.suspects.begin(), facts.suspects.end(), [&, t = target](const Suspect& s) { return s.connection.client.address == t; });
+    const bool is_client = std::any_of(facts.suspects.begin(), facts.suspects.end(),
+                                       [&, t = target](const Suspect& s) { return s.connection.client.address == t; });
     if (is_client) continue;
-    std::set<Address> talking;   // real servers that took part in this capture
+    std::set<Address> talking;  // real servers that took part in this capture
     for (const ServiceTally& service : facts.tallies) {
       for (const DestinationTally& d : service.destinations) {
         if (d.connections != 0) talking.insert(d.destination.rip);
       }
     }
     const bool declared = facts.gateways.contains(target) || facts.is_director(target);
-    const bool everybodys = askers.size() >= 2 && std::all_of(talking.begin(), talking.end(), [&](const Address& rip) { return askers.contains(rip); });
-    if (!declared && !everybodys) continue;   // any other address: LVS101 tells of it
+    const bool everybodys = askers.size() >= 2 &&
+                            std::all_of(talking.begin(), talking.end(), [&](const Address& rip) { return askers.contains(rip); });
+    if (!declared && !everybodys) continue;  // any other address: LVS101 tells of it
     Subject subject;
     subject.gateway = to_string(target);
     Finding* f = nullptr;
     for (const Suspect& s : facts.suspects) {
       const Connection& c = s.connection;
-      if (c.kind != ConnectionKind::masqueraded || !c.rip || !askers.contains(c.rip->address) || sink.is_claimed(c.record) || !missing_reply(facts, s)) continue;
-      f = &accuse_connection(facts, sink, gateway_unanswered, subject, s, Severity::error, declared ? Confidence::certain : Confidence::likely);
+      if (c.kind != ConnectionKind::masqueraded || !c.rip || !askers.contains(c.rip->address) || sink.is_claimed(c.record) ||
+          !missing_reply(facts, s))
+        continue;
+      f = &accuse_connection(facts, sink, gateway_unanswered, subject, s, Severity::error,
+                             declared ? Confidence::certain : Confidence::likely);
     }
     if (f == nullptr) {
-      f = &sink.accuse(gateway_unanswered, subject, Severity::error, facts.lossy ? Confidence::possible : declared ? Confidence::certain : Confidence::likely);
+      f = &sink.accuse(gateway_unanswered, subject, Severity::error,
+                       facts.lossy ? Confidence::possible
+                       : declared  ? Confidence::certain
+                                   : Confidence::likely);
       f->count = 0;
     }
     for (const Question* q : questions) {
-      FindingSink::prove(*f, facts.evidence(q->first, to_string(q->asker) + " asks for " + to_string(target) + " " + std::to_string(q->count) + " times and nobody answers"));
+      FindingSink::prove(*f, facts.evidence(q->first, to_string(q->asker) + " asks for " + to_string(target) + " " +
+                                                          std::to_string(q->count) + " times and nobody answers"));
     }
     f->title = "Nobody answers for the real servers' gateway " + to_string(target);
     f->cause = "The real servers use " + to_string(target) + " as gateway" + (declared ? ", which is the director's," : "") +
-               " and nobody on their wire has that address, so their replies never leave. It should be the director's inside address (DIP): it is missing there (alias not up, failover that moved the "
+               " and nobody on their wire has that address, so their replies never leave. It should be the director's inside "
+               "address (DIP): it is missing there (alias not up, failover that moved the "
                "VIP but not this address), or the real servers are set to the wrong gateway.";
     Prefix p;
     p.address = target;

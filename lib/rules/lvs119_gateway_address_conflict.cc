@@ -1,6 +1,76 @@
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "base/text.h"
+#include "facts/facts.h"
+#include "facts/signs.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+/// Addresses that real servers use, or should use, as their gateway.
+std::set<Address> gateway_addresses(const Facts& facts) {
+  std::set<Address> found = facts.gateways;
+  for (const Question& q : facts.questions) {
+    if (facts.rips.contains(q.asker) && !facts.rips.contains(q.target) && facts.is_director(q.target)) found.insert(q.target);
+  }
+  // Real servers may have known it all the time: what the director's inside MAC claims.
+  for (const auto& [address, turns] : facts.turns) {
+    if (facts.rips.contains(address) || facts.vips.contains(address) || address.is_link_local()) continue;
+    const bool inside =
+        std::any_of(turns.begin(), turns.end(), [&](const ClaimTurn& turn) { return facts.inside_macs.contains(turn.mac); });
+    if (inside || (facts.state != nullptr && facts.state->known.addresses && owns_address(*facts.state, address)))
+      found.insert(address);
+  }
+  for (const Address& vip : facts.vips) found.erase(vip);  // LVS117 tells of it
+  return found;
+}
+
+void check(const Facts& facts, FindingSink& sink) {
+  for (const Address& gateway : gateway_addresses(facts)) {
+    const std::optional<Conflict> conflict = conflict_over(facts, gateway);
+    if (!conflict) continue;
+    const std::string one = to_string(conflict->first), two = to_string(conflict->second);
+    const bool directors = facts.is_director(conflict->first);
+    Subject subject;
+    subject.gateway = to_string(gateway);
+    Finding& f = sink.accuse(gateway_address_conflict, subject, Severity::error, conflict->confidence);
+    FindingSink::prove(f, facts.evidence(conflict->first_frame,
+                                         one + (directors ? ", the director," : "") + " says that it has " + to_string(gateway)));
+    FindingSink::prove(f, facts.evidence(conflict->second_frame, two + " says the same"));
+    f.title = "Two MACs claim the gateway address " + to_string(gateway);
+    f.cause = "Both " + one + (directors ? " (the director)" : "") + " and " + two + " claim " + to_string(gateway) +
+              ", the real servers' gateway. Those that believe the wrong one send their replies there instead of to the "
+              "director; which ones changes with every ARP announcement. Another host was given "
+              "the same address, or two directors hold it at once.";
+    f.cure.push_back(
+        Cure{Where::director, "arping -D -c 2 -I INSIDE " + to_string(gateway) + "   # who else answers?", std::nullopt});
+    FindingSink::cure(f, cures::announce(gateway, "INSIDE"));
+    FindingSink::cure(f, cures::flush_neighbour(gateway, "DEV"));
+    if (conflict->confidence != Confidence::certain)
+      FindingSink::unchecked(f, "whether " + one + " and " + two + " are two hosts, or two interfaces or bond ports of one");
+    for (const Suspect& s : facts.suspects) {
+      const Connection& c = s.connection;
+      if (c.kind != ConnectionKind::masqueraded || !c.rip || sink.is_claimed(c.record) || !missing_reply(facts, s)) continue;
+      if (c.last < conflict->second_frame.time || c.rip->address.is_v4() != gateway.is_v4()) continue;
+      Finding& broken =
+          accuse_connection(facts, sink, gateway_address_conflict, subject, s, Severity::error, conflict->confidence);
+      const Mac to = reply_destination(facts, s);
+      if (to == conflict->second) {
+        const LegCount& reply = c.leg(Leg::reply);
+        FindingSink::prove(broken, facts.evidence(FrameRef{facts.path(reply.path).vantage, reply.first_frame, reply.first},
+                                                  to_string(c.rip->address) + " sends a reply to " + two, Leg::reply));
+      }
+    }
+  }
+}
+
+}  // namespace
 
 constinit const Rule gateway_address_conflict{
     .code = 119,
@@ -65,7 +135,7 @@ address is the real servers' gateway (state, configuration, or replies sent to
 it). Different ports of one bond and virtual MACs of VRRP are one host only if
 state says so; else the confidence is `likely`.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

@@ -1,6 +1,82 @@
+#include "base/text.h"
+#include "facts/facts.h"
+#include "facts/signs.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+/// The MAC that requests went to, where it is not the director's; none otherwise. `marked`: an `any` capture, which keeps no
+/// destination MAC, says that the frame was for another host.
+Mac other_host(const Facts& facts, const Suspect& s, const LegCount& request, bool& marked, FrameRef& frame) {
+  const auto wrong = [&](const Path& path) {
+    if (path.direction == static_cast<std::uint8_t>(Direction::other_host)) marked = true;
+    const Mac to = path.destination;
+    if (to.is_none() || to.is_group() || is_vrrp_mac(to)) return Mac{};
+    if (!facts.director_macs.empty()) return facts.is_director(to) ? Mac{} : to;
+    // The director is not known: at least somebody else claims the address.
+    const auto claims = facts.macs.find(s.connection.vip->address);
+    return claims != facts.macs.end() && !claims->second.contains(to) ? to : Mac{};
+  };
+  // Frames that the director itself sends on (direct routing) go to other hosts as they should.
+  if (sent_by_director(facts, request.path)) return {};
+  frame = FrameRef{facts.path(request.path).vantage, request.first_frame, request.first};
+  if (const Mac to = wrong(facts.path(request.path)); !to.is_none() || marked) return to;
+  for (const Clue& clue : s.clues) {
+    if (clue.kind != Clue::Kind::moved || clue.leg != Leg::request || sent_by_director(facts, clue.path)) continue;
+    frame = clue.frame;
+    if (const Mac to = wrong(facts.path(clue.path)); !to.is_none() || marked) return to;
+  }
+  return {};
+}
+
+void check(const Facts& facts, FindingSink& sink) {
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || !c.vip || !c.saw(Leg::request)) continue;
+    // A standby sees the same when its switch floods: there it is as it should be.
+    if (facts.state != nullptr && facts.state->known.addresses && !owns_address(*facts.state, c.vip->address)) continue;
+    const Missing missing = missing_demasq(facts, s);
+    bool marked = false;
+    FrameRef frame;
+    const Mac to = other_host(facts, s, c.leg(Leg::request), marked, frame);
+    if (to.is_none() && !marked) continue;
+    // The other host may have served it: answers that did not come from here.
+    if (c.saw(Leg::masq) || (!missing && facts.inside_captured)) continue;
+    if (!missing && c.leg(Leg::request).repeats == 0) continue;
+    Subject subject;
+    subject.service = service_text(facts, c);
+    subject.client = to_string(c.client.address);
+    if (!to.is_none()) subject.gateway = to_string(to);
+    Finding& f = accuse_connection(facts, sink, vip_sent_to_other_host, subject, s, Severity::error,
+                                   facts.director_macs.empty() ? Confidence::likely : Confidence::certain);
+    const std::string vip = to_string(c.vip->address), cip = to_string(c.client.address);
+    const std::string where = to.is_none() ? std::string("another host") : "MAC " + to_string(to);
+    FindingSink::prove(
+        f, facts.evidence(frame, "a request for " + vip + " goes to " + where + ", which is not the director", Leg::request));
+    if (!f.cause.empty()) continue;
+    f.title = "Frames for the VIP " + vip + " go to " + where + " instead of the director";
+    const Address owner = to.is_none() ? Address{} : owner_of(facts, to);
+    const Mac sender = facts.path(c.leg(Leg::request).path).source;
+    const auto own = facts.macs.find(c.client.address);
+    const bool neighbour = own != facts.macs.end() && own->second.contains(sender);
+    f.cause = (neighbour ? cip
+                         : "Whoever sends them (" +
+                               (sender.is_none() ? std::string("the client, or its router") : to_string(sender)) + ")") +
+              " has " + where + (owner.is_none() || owner == c.vip->address ? std::string() : " (" + to_string(owner) + ")") +
+              " as its neighbour entry for " + vip +
+              ". That host does not pass the requests on to this director. After a failover the entry is stale: the new director "
+              "did not announce the VIP, or the announcement was lost or ignored; or "
+              "the entry is a static one.";
+    FindingSink::cure(f, cures::announce(c.vip->address, "OUTSIDE"));
+    f.cure.push_back(Cure{neighbour ? Where::client : Where::router, "ip neigh flush to " + vip, std::nullopt});
+  }
+}
+
+}  // namespace
 
 constinit const Rule vip_sent_to_other_host{
     .code = 120,
@@ -64,7 +140,7 @@ director's. If legs show that requests do arrive through that MAC (a virtual
 MAC, a bond) it is silent. In SLL captures, which hold no destination MAC, it
 uses the "other host" mark.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

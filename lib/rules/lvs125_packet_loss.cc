@@ -1,6 +1,145 @@
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/text.h"
+#include "facts/facts.h"
+#include "facts/signs.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+/// Where packets get lost. Retransmissions and gaps of each leg tell.
+enum class Spot : std::uint8_t { client_side, director, inside };
+
+struct Loss {
+  std::array<std::uint64_t, 3> at{};  // by Spot
+  std::array<const Suspect*, 3> example{};
+  std::uint64_t packets = 0, connections = 0;
+  void add(Spot spot, unsigned n, const Suspect& s) {
+    if (n == 0) return;
+    const auto i = static_cast<std::size_t>(spot);
+    at[i] += n;
+    if (example[i] == nullptr) example[i] = &s;
+  }
+};
+
+unsigned beyond(unsigned a, unsigned b) { return a > b ? a - b : 0; }
+
+/// One direction: `in` is the leg that enters the director, `out` the one that leaves it.
+void judge(const Facts& facts, const Suspect& s, const LegCount& in, const LegCount& out, Spot before, Spot behind, Loss& loss) {
+  // Repeats that the receiver reports as such were not needed: nothing was lost.
+  if (in.dsack || out.dsack) return;
+  if (in.packets == 0 || out.packets == 0) {
+    // One side captured: a gap says before, a repeat of what was seen says behind.
+    const LegCount& leg = in.packets != 0 ? in : out;
+    loss.add(before, leg.holes, s);
+    loss.add(behind, beyond(leg.repeats, leg.holes), s);
+    return;
+  }
+  // A gap on the way in was lost before; a gap or a missing repeat on the way out, in the director; what left twice, behind it.
+  // A packet that fills a gap counts as a repeat.
+  loss.add(before, in.holes, s);
+  // Captures on `any` lose packets unsaid.
+  if (!facts.cooked_only) loss.add(Spot::director, std::max(beyond(out.holes, in.holes), beyond(in.repeats, out.repeats)), s);
+  loss.add(behind, beyond(out.repeats, std::max(out.holes, in.holes)), s);
+}
+
+// Fewer are an accident. What came in and did not go out needs no guess about who repeats what, and why.
+constexpr std::array<std::uint64_t, 3> kLosses{6, 3, 6};  // by Spot
+constexpr std::uint64_t kShare = 100;                     // one in that many packets
+
+void check(const Facts& facts, FindingSink& sink) {
+  if (facts.lossy) return;
+  // One place is one finding, whatever the service; by real server where it is behind the director.
+  std::map<Address, Loss> inside;
+  Loss all;
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || c.protocol != kTcp || sink.is_claimed(c.record)) continue;
+    Loss loss;
+    judge(facts, s, c.leg(Leg::request), c.leg(Leg::demasq), Spot::client_side, Spot::inside, loss);
+    judge(facts, s, c.leg(Leg::reply), c.leg(Leg::masq), Spot::inside, Spot::client_side, loss);
+    for (std::size_t i = 0; i < loss.at.size(); ++i) {
+      all.at[i] += loss.at[i];
+      if (all.example[i] == nullptr) all.example[i] = loss.example[i];
+    }
+    if (c.rip) {
+      Loss& here = inside[c.rip->address];
+      const auto i = static_cast<std::size_t>(Spot::inside);
+      here.at[i] += loss.at[i];
+      if (here.example[i] == nullptr) here.example[i] = loss.example[i];
+    }
+  }
+  const std::uint64_t packets = facts.service_packets;
+  for (const Spot spot : {Spot::client_side, Spot::director, Spot::inside}) {
+    const auto i = static_cast<std::size_t>(spot);
+    if (all.at[i] < kLosses[i] || all.at[i] * kShare < packets) continue;
+    // A loss shows its shadow on the other side (an acknowledgement that is late, a request that is tried again): name the place
+    // that shows most.
+    if (*std::max_element(all.at.begin(), all.at.end()) > all.at[i] * 2) continue;
+    const Suspect& example = *all.example[i];
+    Subject subject;
+    std::string where;
+    if (spot == Spot::inside) {
+      // Only one real server's?
+      const Address* worst = nullptr;
+      for (const auto& [rip, loss] : inside) {
+        if (loss.at[i] * 10 >= all.at[i] * 9) worst = &rip;
+      }
+      if (worst != nullptr && inside.size() > 1) subject.real_server = to_string(*worst);
+      where = worst != nullptr && inside.size() > 1 ? "between the director and " + to_string(*worst)
+                                                    : "between the director and the real servers";
+    } else {
+      subject.interface = spot == Spot::director ? "director" : "outside";
+      where = spot == Spot::director ? "in the director" : "between the clients and the director";
+    }
+    Finding& f = sink.accuse(packet_loss, subject, Severity::warning, Confidence::likely);
+    f.count = all.at[i];
+    f.title = "Packets are lost " + where;
+    Evidence e;
+    e.text = std::to_string(all.at[i]) + " retransmissions and gaps place a loss there; " +
+             std::to_string(all.at[static_cast<std::size_t>(Spot::client_side)]) + " on the clients' side, " +
+             std::to_string(all.at[static_cast<std::size_t>(Spot::director)]) + " in the director, " +
+             std::to_string(all.at[static_cast<std::size_t>(Spot::inside)]) + " inside, among " + std::to_string(packets) +
+             " packets";
+    FindingSink::prove(f, std::move(e));
+    for (const Leg leg : kLegs) {
+      if (example.connection.leg(leg).repeats != 0 || example.connection.leg(leg).holes != 0)
+        FindingSink::prove(f, facts.evidence(example.connection, leg));
+    }
+    FindingSink::cite(f, example.connection.record);
+    if (spot == Spot::director) {
+      f.cause =
+          "Packets reach the director and do not leave it, and pass when they are sent again: a full queue (qdisc, backlog, "
+          "ring), a rate limit in its filter, or IPVS' own defence (drop_packet).";
+      f.cure.push_back(Cure{Where::director, "tc -s qdisc; nstat -az | grep -i drop; cat /proc/net/softnet_stat", std::nullopt});
+    } else if (spot == Spot::inside) {
+      f.cause =
+          "What the director sent towards the real servers is sent again, or replies arrive with gaps: the loss is on the way "
+          "between the director and the real servers, or in their network stack.";
+      f.cure.push_back(
+          Cure{Where::director,
+               "ip -s link; ethtool -S INSIDE | grep -i -e err -e drop   # and the same on the real server and the switch",
+               std::nullopt});
+    } else {
+      f.cause =
+          "Requests arrive with gaps, or replies that the director has sent are sent again: the loss is on the way between the "
+          "clients and the director, not in the cluster.";
+      f.cure.push_back(Cure{Where::director,
+                            "ip -s link; ethtool -S OUTSIDE | grep -i -e err -e drop   # then the network in front",
+                            std::nullopt});
+    }
+    if (facts.outside_captured != facts.inside_captured)
+      FindingSink::unchecked(f, "a capture of the other side: with one side the place is no more than \"beyond this interface\"");
+  }
+}
+
+}  // namespace
 
 constinit const Rule packet_loss{
     .code = 125,
@@ -71,7 +210,7 @@ one packet), and both sides of the place that it names. With one side captured
 it says no more than "beyond this interface". With packets dropped by the
 capture it is withdrawn.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

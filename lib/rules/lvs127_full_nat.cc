@@ -1,6 +1,31 @@
+#include "facts/facts.h"
 #include "rules/catalog.h"
+#include "rules/explain.h"
 
 namespace lvsnat::rules {
+namespace {
+
+void check(const Facts& facts, FindingSink& sink) {
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || !c.inside_client) continue;
+    Subject subject;
+    subject.service = service_text(facts, c);
+    Finding& f = sink.accuse(full_nat, subject, Severity::info, Confidence::certain);
+    FindingSink::cite(f, c.record);
+    FindingSink::prove(f, facts.evidence(c, Leg::request));
+    FindingSink::prove(f, facts.evidence(c, Leg::demasq));
+    if (!f.cause.empty()) continue;
+    f.legs = c.leg_string;
+    f.title = "Requests of " + *subject.service + " leave with the director's own address " + to_string(c.inside_client->address);
+    f.cause =
+        "Source NAT on top of IPVS (full NAT): real servers see " + to_string(c.inside_client->address) +
+        " instead of the client, so their replies find the director whatever their gateway is. The rules about gateways and "
+        "routes back do not apply to these connections; what is lost is the client's address in the real servers' logs.";
+  }
+}
+
+}  // namespace
 
 constinit const Rule full_nat{
     .code = 127,
@@ -63,7 +88,7 @@ Leg 1 and a DIP->RIP packet with the same sequence number, IP ID and length
 (both sides captured), or a live connection table that pairs them. From the
 inside alone it looks like a connection of the director itself: nothing is said.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

@@ -1,6 +1,52 @@
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "facts/facts.h"
 #include "rules/catalog.h"
+#include "rules/sink.h"
 
 namespace lvsnat::rules {
+namespace {
+
+void check(const Facts& facts, FindingSink& sink) {
+  for (const SourceStatistics& s : facts.sources) {
+    std::vector<std::string> wrong;
+    if (s.refused) wrong.push_back("could not be read" + (s.problem ? ": " + *s.problem : std::string()));
+    if (s.dropped.value_or(0) != 0)
+      wrong.push_back(std::to_string(*s.dropped) + " packets were dropped before they could be captured");
+    if (s.truncated)
+      wrong.push_back("ends inside a packet: the file was cut" +
+                      (s.problem && !s.refused ? " (" + *s.problem + ")" : std::string()));
+    for (const SourceStatistics::Gap& gap : s.gaps) {
+      if (wrong.size() >= FindingSink::kEvidence) break;
+      wrong.push_back("nothing was captured for " + to_duration(gap.to - gap.from) +
+                      (gap.why.empty() ? std::string() : ": " + gap.why));
+    }
+    if (wrong.empty()) continue;
+    Subject subject;
+    subject.interface = s.interface && !s.interface->empty() ? *s.interface : s.name;
+    Finding& f = sink.accuse(capture_incomplete, subject, Severity::warning, Confidence::certain);
+    f.title =
+        s.refused ? printable(s.name, 200) + " could not be read" : "The capture " + printable(s.name, 200) + " is incomplete";
+    f.cause = s.refused ? "What this input would have shown is not part of this report."
+                        : "Packets are missing that were on the wire, so a leg that was not seen may have been there: what rests "
+                          "on an absence is withdrawn or marked as possible.";
+    for (std::string& text : wrong) {
+      Evidence e;
+      e.text = printable(text, 400);
+      e.source = s.name;
+      FindingSink::prove(f, std::move(e));
+    }
+    if (s.dropped.value_or(0) != 0)
+      f.cure.push_back(
+          Cure{Where::director,
+               "tcpdump -B 65536 -s 128 -w FILE ...   # a larger buffer and shorter packets (for lvsdiag: -B 64 -s 128)",
+               std::nullopt});
+  }
+}
+
+}  // namespace
 
 constinit const Rule capture_incomplete{
     .code = 901,
@@ -63,7 +109,7 @@ beyond the end of the file, an interface-down notice, or an input that could not
 be read. A plain pcap file does not tell drops: they show at most as holes in
 TCP sequences. With one of several inputs refused it still diagnoses the rest.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

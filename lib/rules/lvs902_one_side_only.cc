@@ -1,6 +1,25 @@
+#include "facts/facts.h"
 #include "rules/catalog.h"
+#include "rules/sink.h"
 
 namespace lvsnat::rules {
+namespace {
+
+void check(const Facts& facts, FindingSink& sink) {
+  if (facts.connections.total == 0 || facts.outside_captured == facts.inside_captured) return;
+  const bool outside = facts.outside_captured;
+  Finding& f = sink.accuse(one_side_only, Subject{}, Severity::info, Confidence::certain);
+  f.count = facts.connections.total;
+  f.title = outside ? "Only the director's outside was captured" : "Only the director's inside was captured";
+  f.cause = outside ? "Legs 2 and 3 (director to real server and back) cannot be seen from here: whether requests are forwarded, "
+                      "which real server gets them and whether it answers stays open."
+                    : "Legs 1 and 4 (client to director and back) cannot be seen from here: whether the replies leave the "
+                      "director, and with which address, stays open.";
+  FindingSink::unchecked(f, outside ? "a capture of the director's inside interface taken at the same time, or of `any`"
+                                    : "a capture of the director's outside interface taken at the same time, or of `any`");
+}
+
+}  // namespace
 
 constinit const Rule one_side_only{
     .code = 902,
@@ -56,7 +75,7 @@ Connections of a service of which only legs 1 and 4, or only 2 and 3, were ever
 seen, and no interface for the others among the sources. It is left out where a
 single interface carries all legs.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

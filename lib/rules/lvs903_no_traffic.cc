@@ -1,6 +1,34 @@
+#include <algorithm>
+
+#include "facts/facts.h"
 #include "rules/catalog.h"
+#include "rules/sink.h"
 
 namespace lvsnat::rules {
+namespace {
+
+void check(const Facts& facts, FindingSink& sink) {
+  if (facts.connections.total != 0 || facts.packets.total + facts.sources.size() == 0) return;
+  const bool refused = !facts.sources.empty() && std::all_of(facts.sources.begin(), facts.sources.end(),
+                                                             [](const SourceStatistics& s) { return s.refused; });
+  if (refused) return;
+  Finding& f = sink.accuse(no_traffic, Subject{}, Severity::info, Confidence::certain);
+  f.count = facts.packets.total;
+  const bool known = !facts.services.empty();
+  f.title = known ? "No traffic of any service was seen" : "No service was seen, and none is known";
+  f.cause = facts.packets.total == 0 ? std::string("There was no packet at all.")
+            : known                  ? "Among " + std::to_string(facts.packets.total) + " packets was none to or from a service."
+                                     : "Among " + std::to_string(facts.packets.total) +
+                          " packets was no pair that looks like forwarding by IPVS, and no service was given.";
+  f.cause +=
+      " Requests go elsewhere (another address, another interface or VLAN, a filter that left them out), or nobody tried at the "
+      "time.";
+  FindingSink::unchecked(
+      f, known ? "a connection to the VIP from a client while the capture runs"
+               : "the services, with --config, --service or --state, and a connection to the VIP while the capture runs");
+}
+
+}  // namespace
 
 constinit const Rule no_traffic{
     .code = 903,
@@ -60,7 +88,7 @@ or from a known VIP service, or, with no service known, without a pair of
 packets that looks like forwarding by IPVS. Findings about state stand all the
 same.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

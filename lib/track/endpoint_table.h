@@ -29,7 +29,7 @@ struct ServerEndpoint {
   std::uint8_t protocol = 0;
   Known known = Known::guessed;
   bool declared_outer = false, declared_inner = false;
-  bool ftp_control = false;         // payload is worth a look
+  bool ftp_control = false;                        // payload is worth a look
   std::uint32_t outer_votes = 0, inner_votes = 0;  // rewritten pairs in which it was the VIP's, a RIP's side
 
   [[nodiscard]] bool is_outer() const noexcept { return declared_outer || (!declared_inner && outer_votes > inner_votes); }

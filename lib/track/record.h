@@ -48,12 +48,12 @@ static_assert(sizeof(Way) == 32);
 
 enum RecordFlag : std::uint8_t {
   kInUse = 1,
-  kInnerFirst = 2,         // side 0 is the RIP's
-  kOriented = 4,           // kInnerFirst is known from this record's own packets
-  kAnswered = 8,           // something came from a server
-  kSlowStart = 16,         // a request was repeated before the first answer: no latency from it
-  kResponsePending = 32,   // Record::response holds a start
-  kRttPending = 64,        // Record::client_rtt holds a start
+  kInnerFirst = 2,        // side 0 is the RIP's
+  kOriented = 4,          // kInnerFirst is known from this record's own packets
+  kAnswered = 8,          // something came from a server
+  kSlowStart = 16,        // a request was repeated before the first answer: no latency from it
+  kResponsePending = 32,  // Record::response holds a start
+  kRttPending = 64,       // Record::client_rtt holds a start
   kRttDone = 128,
 };
 
@@ -63,13 +63,13 @@ struct Record {
   std::uint16_t client_port;
   std::uint8_t protocol;
   std::uint8_t flags;
-  std::uint32_t endpoint[2];   // ids in the EndpointTable; kNone
-  std::uint32_t next;          // older record of the same client endpoint; kNone
+  std::uint32_t endpoint[2];  // ids in the EndpointTable; kNone
+  std::uint32_t next;         // older record of the same client endpoint; kNone
   Timestamp t0, last;
-  std::uint32_t client_isn;    // TCP: of the SYN; UDP: ip id and payload length of the first packet. 0: unknown
+  std::uint32_t client_isn;  // TCP: of the SYN; UDP: ip id and payload length of the first packet. 0: unknown
   std::uint32_t server_isn;
-  std::uint32_t client_rtt;    // ns; start offset while pending; kFar: unknown
-  std::uint32_t response;      // us; start offset while pending; kFar: unknown
+  std::uint32_t client_rtt;  // ns; start offset while pending; kFar: unknown
+  std::uint32_t response;    // us; start offset while pending; kFar: unknown
   Way way[4];
 };
 static_assert(sizeof(Record) == 192);

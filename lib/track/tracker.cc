@@ -5,10 +5,10 @@
 namespace lvsnat::track {
 namespace {
 
-constexpr std::int32_t kNear = 1 << 24;           // sequence numbers this close belong together
+constexpr std::int32_t kNear = 1 << 24;  // sequence numbers this close belong together
 constexpr Timestamp kMillisecond = 1'000'000;
-constexpr Timestamp kUdpIdle = 300 * kSecond;     // IPVS forgets a UDP connection after this (ip_vs_proto_udp.c)
-constexpr std::uint8_t kRepeatsObserved = 8;      // per way
+constexpr Timestamp kUdpIdle = 300 * kSecond;  // IPVS forgets a UDP connection after this (ip_vs_proto_udp.c)
+constexpr std::uint8_t kRepeatsObserved = 8;   // per way
 
 bool is_syn(const Packet& p) noexcept { return p.protocol == kTcp && (p.tcp_flags & (kSyn | kAck)) == kSyn; }
 bool is_syn_ack(const Packet& p) noexcept { return p.protocol == kTcp && (p.tcp_flags & (kSyn | kAck)) == (kSyn | kAck); }
@@ -59,7 +59,10 @@ bool has_dsack(const Packet& p) noexcept {
   for (int guard = 0; guard < 40 && i < end; ++guard) {
     const std::uint8_t kind = p.data[i];
     if (kind == 0) return false;
-    if (kind == 1) { ++i; continue; }
+    if (kind == 1) {
+      ++i;
+      continue;
+    }
     if (i + 1 >= end) return false;
     const std::uint8_t length = p.data[i + 1];
     if (length < 2 || i + length > end) return false;
@@ -364,14 +367,10 @@ void Tracker::join(Record& r, const Packet& p, const Lane& lane) noexcept {
     inner_first = first.declared_inner;
   } else if (second.declared_inner != second.declared_outer) {
     inner_first = second.declared_outer;
-  } else if (same.packets != 0 && lane.direction == 0) {
-    // Requests lose TTL from VIP's side to RIP's; kernels before 4.10 leave it, then the order tells.
-    inner_first = same.ttl < p.ttl;
-  } else if (same.packets != 0 && same.ttl != p.ttl) {
-    inner_first = same.ttl > p.ttl;  // replies are forwarded, so they always lose TTL on their way from RIP's side to VIP's
   } else if (same.packets != 0) {
-    // No pair, then, but one client answered by two: whom it called is the VIP.
-    inner_first = r.way[0].packets == 0 && (first.is_inner() || second.is_outer());
+    // Requests lose TTL from VIP's side to RIP's, replies the other way round; on a tie the order tells.
+    const bool first_is_earlier = same.ttl >= p.ttl;
+    inner_first = lane.direction == 0 ? !first_is_earlier : first_is_earlier;
   } else {
     inner_first = first.is_inner() || second.is_outer();
   }
@@ -530,7 +529,8 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
   Way& w = r.way[way_number];
   const bool tcp = p.protocol == kTcp;
   const std::uint32_t end = tcp ? sequence_end(p) : 0;
-  if (p.time < r.t0) [[unlikely]] rebase(r, p.time);
+  if (p.time < r.t0) [[unlikely]]
+    rebase(r, p.time);
 
   if (w.packets != 0) {
     const Sighting sighting =

@@ -33,19 +33,19 @@ class Tracker {
   static constexpr std::size_t kChain = 8;  // live records of one client endpoint
 
   struct Storage {
-    std::span<Record> records;              // its size is the limit on connections; zero-filled
-    std::span<IndexSlot> index;             // power of two
+    std::span<Record> records;   // its size is the limit on connections; zero-filled
+    std::span<IndexSlot> index;  // power of two
     std::span<ServerEndpoint> endpoints;
     std::span<EndpointTable::Slot> endpoint_slots;  // power of two
   };
   struct Output {
-    std::span<Observation> observations;    // at least kMaxObservations
-    std::span<Record> retired;              // at least kMaxRetired
+    std::span<Observation> observations;  // at least kMaxObservations
+    std::span<Record> retired;            // at least kMaxRetired
     std::uint32_t observed = 0, retirements = 0;
   };
   struct Counters {
-    std::uint64_t untracked = 0;            // transport packets without a record: endpoint table full
-    std::uint64_t duplicates = 0;           // copies that were not counted
+    std::uint64_t untracked = 0;   // transport packets without a record: endpoint table full
+    std::uint64_t duplicates = 0;  // copies that were not counted
     std::uint64_t evicted_half_open = 0, evicted_closed = 0, evicted_other = 0;
     std::uint64_t chain_overflow = 0;
   };
@@ -56,7 +56,9 @@ class Tracker {
   void feed(std::span<const Packet> packets, Output& out) noexcept;
 
   /// Retires records that ended or fell silent, visiting at most `budget` records from where it left off.
-  struct Idle { Timestamp closed, half_open, open; };
+  struct Idle {
+    Timestamp closed, half_open, open;
+  };
   void retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget, Output& out) noexcept;
 
   /// Declares a server endpoint. False when the endpoint table is full.
@@ -78,11 +80,11 @@ class Tracker {
   [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
 
  private:
-  struct Lane {                 // one packet between the stages
+  struct Lane {  // one packet between the stages
     std::uint32_t endpoint = kNone;
     std::uint32_t hash = 0;
     std::uint16_t path = 0;
-    std::uint8_t direction = 0; // 0: to the server
+    std::uint8_t direction = 0;  // 0: to the server
     bool tracked = false;
   };
   enum class Sighting : std::uint8_t { counted, copy, forwarded, moved };
@@ -108,7 +110,7 @@ class Tracker {
   std::span<Record> records_;
   std::span<IndexSlot> index_;
   std::uint32_t index_mask_ = 0;
-  std::uint32_t used_ = 0;        // occupied index slots
+  std::uint32_t used_ = 0;  // occupied index slots
   std::uint32_t live_ = 0, high_water_ = 0, free_ = kNone, hand_ = 0, idle_hand_ = 0;
   EndpointTable endpoints_;
   PathTable paths_;
