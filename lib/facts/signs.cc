@@ -73,6 +73,11 @@ Missing missing_reply(const Facts& facts, const Suspect& s) {
 Missing missing_masq(const Facts& facts, const Suspect& s) {
   const LegCount& reply = s.connection.leg(Leg::reply);
   if (!s.connection.saw(Leg::request) || reply_to_other_mac(facts, s)) return {};
+  // It must have reached the director: a reply seen elsewhere (at the client, at a router) went another way.
+  const Mac destination = reply.packets != 0 ? facts.path(reply.path).destination : Mac{};
+  const bool at_director = !destination.is_none() && facts.is_director(destination);
+  if (!at_director && !s.connection.saw(Leg::demasq)) return {};
+  if (reply.moved && s.connection.saw(Leg::masq)) return {};  // later replies took another path; they are no business of the director's
   return judge(facts, s, reply, s.connection.leg(Leg::masq), reply.unpaired, Leg::masq);
 }
 

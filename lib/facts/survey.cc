@@ -78,6 +78,15 @@ ConnectionState state_of(const Record& r) {
   return (r.flags & track::kAnswered) != 0 ? ConnectionState::established : ConnectionState::half_open;
 }
 
+/// A packet CIP -> RIP from the very MAC that sends the requests is the client's own (or its router's): it resets
+/// a reply that it got past the director. Leg 2 is made by the director.
+bool sent_by_client(const Way& request, const Way& demasq, std::span<const Path> paths) {
+  if (request.packets == 0 || demasq.packets == 0) return false;
+  const Path& a = paths[request.path];
+  const Path& b = paths[demasq.path];
+  return a.vantage == b.vantage && a.interface_index == b.interface_index && !a.source.is_none() && a.source == b.source;
+}
+
 /// All four legs, nothing repeated, reset, moved or left waiting: no rule has anything to say about it.
 bool plainly_healthy(const Record& r, const Sides& s) {
   if (s.outer < 0 || s.inner < 0) return false;
@@ -341,6 +350,9 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
   }
 
   Connection c = to_connection(id, r, roles, *in.tracker);
+  if (s.outer >= 0 && s.inner >= 0 && sent_by_client(r.way[s.outer * 2], r.way[s.inner * 2], in.tracker->paths().paths())) {
+    c.legs[index(Leg::demasq)] = LegCount{};  // no director made this; its RST stays among the clues
+  }
   // Full NAT: the inner half goes by the director's own endpoint.
   if (s.outer >= 0 && s.inner < 0 && r.client_isn != 0) {
     const auto half = inner_by_isn.find(std::uint64_t{r.protocol} << 32 | r.client_isn);

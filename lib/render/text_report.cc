@@ -21,6 +21,7 @@ namespace {
 constexpr std::size_t kFullFindings = 20;
 constexpr std::size_t kTableRows = 60;
 constexpr std::size_t kProofs = 6;
+constexpr std::size_t kTwinProofs = 2;  // of a finding that repeats an earlier one for another real server
 constexpr std::size_t kGaps = 5;
 
 constexpr std::string_view kIndent = "           ";  // where a finding's words begin
@@ -330,8 +331,28 @@ class TextReport {
     return parts.empty() ? std::string() : " (" + joined(parts, ", ") + ")";
   }
 
-  void proof(const Finding& f) {
-    const std::size_t shown = options_.verbose ? f.evidence.size() : std::min(f.evidence.size(), kProofs);
+  /// The finding before this one that tells the same story of another real server: its cause and cure need no second telling.
+  [[nodiscard]] const Finding* twin_of(const Finding& f) const {
+    if (!f.subject.real_server) return nullptr;
+    for (const Finding& earlier : report_.findings) {
+      if (&earlier == &f) return nullptr;
+      if (earlier.code != f.code || earlier.severity != f.severity || !earlier.subject.real_server) continue;
+      const auto same = [&](std::string text, const std::string& of_earlier) {
+        const std::string& mine = *f.subject.real_server;
+        for (std::size_t at = text.find(mine); at != std::string::npos; at = text.find(mine, at + earlier.subject.real_server->size())) {
+          text.replace(at, mine.size(), *earlier.subject.real_server);
+        }
+        return text == of_earlier;
+      };
+      bool twins = earlier.cure.size() == f.cure.size() && same(f.cause, earlier.cause);
+      for (std::size_t i = 0; twins && i < f.cure.size(); ++i) twins = same(f.cure[i].command, earlier.cure[i].command);
+      if (twins) return &earlier;
+    }
+    return nullptr;
+  }
+
+  void proof(const Finding& f, std::size_t limit) {
+    const std::size_t shown = options_.verbose ? f.evidence.size() : std::min(f.evidence.size(), limit);
     for (std::size_t i = 0; i < shown; ++i) {
       const Evidence& e = f.evidence[i];
       paragraph(i == 0 ? "  proof    - " : "           - ", "             ", e.text + place(e));
@@ -378,7 +399,12 @@ class TextReport {
     const std::string seen = extent(f);
     if (!seen.empty()) labelled("seen", seen);
     if (f.code / 100 != 9) labelled("sure", confidence_words(f.confidence));
-    proof(f);
+    if (const Finding* twin = twin_of(f); twin != nullptr && !options_.verbose) {
+      proof(f, kTwinProofs);
+      labelled("cause", "and cure as for " + *twin->subject.real_server + " above, with " + *f.subject.real_server + " in its place");
+      return;
+    }
+    proof(f, kProofs);
     if (!f.cause.empty()) labelled("cause", f.cause);
     cure(f);
     if (!f.unchecked.empty()) {

@@ -1,5 +1,7 @@
 #include "rules/explain.h"
 
+#include <algorithm>
+
 namespace lvsnat::rules {
 
 Finding& accuse_connection(const Facts& facts, FindingSink& sink, const Rule& rule, Subject subject, const Suspect& s,
@@ -7,8 +9,12 @@ Finding& accuse_connection(const Facts& facts, FindingSink& sink, const Rule& ru
   Finding& f = sink.accuse(rule, std::move(subject), severity, confidence);
   sink.claim(s.connection.record, rule.code, severity == Severity::error);
   FindingSink::cite(f, s.connection.record);
+  // A connection that broke in the middle has all its legs; one that shows the break shows it better.
+  const LegString legs = director_legs(facts, s);
+  const auto missing = [](const LegString& l) { return std::count(l.text.begin(), l.text.end(), '-'); };
+  if (f.legs && missing(legs) > missing(*f.legs)) f.legs = legs;
   if (!f.legs) {
-    f.legs = director_legs(facts, s);
+    f.legs = legs;
     for (const Leg leg : kLegs) {
       if (s.connection.saw(leg)) FindingSink::prove(f, facts.evidence(s.connection, leg));
     }

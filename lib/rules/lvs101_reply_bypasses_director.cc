@@ -38,14 +38,48 @@ Bypass asked_elsewhere(const Facts& facts, const Connection& c) {
 
 /// The client resets what it never asked for: RST straight to the RIP, from a MAC that is not the director's.
 const Clue* client_reset(const Facts& facts, const Suspect& s) {
+  const LegCount& request = s.connection.leg(Leg::request);
+  const Mac client = request.packets != 0 ? facts.path(request.path).source : Mac{};
   for (const Clue& clue : s.clues) {
     if (clue.leg != Leg::demasq || (clue.tcp_flags & kRst) == 0 || sent_by_director(facts, clue.path)) continue;
-    if (!facts.path(clue.path).source.is_none() && !facts.director_macs.empty()) return &clue;
+    const Mac source = facts.path(clue.path).source;
+    if (!source.is_none() && (source == client || !facts.director_macs.empty())) return &clue;
   }
   return nullptr;
 }
 
+/// Seen where the client's requests are seen, and brought by another host than the one that takes them: the client's side of a bypass.
+bool arrives_past_director(const Facts& facts, const Connection& c) {
+  if (!c.saw(Leg::request) || !c.saw(Leg::reply) || c.saw(Leg::demasq)) return false;
+  const Path& request = facts.path(c.leg(Leg::request).path);
+  const Path& reply = facts.path(c.leg(Leg::reply).path);
+  if (request.vantage != reply.vantage || request.interface_index != reply.interface_index) return false;
+  return !request.destination.is_none() && !reply.source.is_none() && reply.source != request.destination && !facts.is_director(reply.source);
+}
+
+void seen_at_client(const Facts& facts, FindingSink& sink) {
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || !c.rip || sink.is_claimed(c.record) || !arrives_past_director(facts, c)) continue;
+    Subject subject;
+    subject.real_server = to_string(c.rip->address);
+    Finding& f = accuse_connection(facts, sink, reply_bypasses_director, subject, s, Severity::error, facts.lossy ? Confidence::likely : Confidence::certain);
+    if (!f.cause.empty()) continue;
+    const std::string rip = to_string(c.rip->address), cip = to_string(c.client.address), vip = c.vip ? to_string(c.vip->address) : std::string("the VIP");
+    const Mac taker = facts.path(c.leg(Leg::request).path).destination, bringer = facts.path(c.leg(Leg::reply).path).source;
+    Evidence e;
+    e.text = "requests go to MAC " + to_string(taker) + ", replies come from " + to_string(bringer);
+    FindingSink::prove(f, std::move(e));
+    f.title = "Replies of " + rip + " go round the director";
+    f.subject.gateway = to_string(bringer);
+    f.cause = cip + " calls " + vip + " and is answered by " + rip + ", and the answer is brought by another host than the one that takes its requests: the real server's way back does not lead through the director.";
+    f.cure.push_back(Cure{Where::real_server, "ip route get " + cip + " from " + rip + "   # names the route that takes replies past the director", std::nullopt});
+    FindingSink::unchecked(f, "lvstrace --client " + cip + " on " + rip + " names the route, rule or exception");
+  }
+}
+
 void check(const Facts& facts, FindingSink& sink) {
+  seen_at_client(facts, sink);
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded || !c.rip || sink.is_claimed(c.record)) continue;

@@ -23,11 +23,16 @@ void check(const Facts& facts, FindingSink& sink) {
     }
     const bool only_outside =
         leak == nullptr && reply.packets != 0 && c.saw(Leg::request) && sent_by_director(facts, reply.path) && !reply.rst;
-    if ((leak == nullptr && !only_outside) || c.state == ConnectionState::closed) continue;
+    // At the client: what it calls and what answers come and go by the same neighbour, the director or a router before it.
+    const Path& to = facts.path(c.leg(Leg::request).path);
+    const Path& from = facts.path(reply.path);
+    const bool at_client = leak == nullptr && !only_outside && c.saw(Leg::request) && reply.packets != 0 && !c.saw(Leg::demasq) &&
+                           !reply.rst && to.vantage == from.vantage && !from.source.is_none() && to.destination == from.source;
+    if ((leak == nullptr && !only_outside && !at_client) || c.state == ConnectionState::closed) continue;
     Subject subject;
     subject.service = service_text(facts, c);
     Finding& f = accuse_connection(facts, sink, reply_leaves_unmasqueraded, subject, s, Severity::error,
-                                   facts.lossy ? Confidence::likely : Confidence::certain);
+                                   facts.lossy || at_client ? Confidence::likely : Confidence::certain);
     const std::string rip = to_string(c.rip->address), cip = to_string(c.client.address);
     const FrameRef frame =
         leak != nullptr ? leak->frame : FrameRef{facts.path(reply.path).vantage, reply.first_frame, reply.first};
@@ -41,6 +46,14 @@ void check(const Facts& facts, FindingSink& sink) {
     }
     if (!f.cause.empty()) continue;
     f.title = "Replies leave the director unmasqueraded, with the RIP as source";
+    if (at_client || only_outside) {
+      f.title =
+          "The client is answered by " + rip + " instead of " + (c.vip ? to_string(c.vip->address) : std::string("the VIP"));
+      FindingSink::unchecked(
+          f,
+          "whether " + rip +
+              " is a real server or an address of the director: in the latter case a masquerade rule took the replies (LVS105)");
+    }
     const bool worked_before = c.saw(Leg::masq);
     const std::string quiet = worked_before ? to_duration(frame.time - c.leg(Leg::masq).last) : std::string();
     f.cause = worked_before ? "The connection worked, then was quiet for " + quiet + ", and the next reply of " + rip +
@@ -57,6 +70,9 @@ void check(const Facts& facts, FindingSink& sink) {
     } else if (c.service && *c.service < facts.services.size()) {
       FindingSink::cure(f, cures::no_one_packet(facts.services[*c.service]));
     }
+    if (at_client)
+      FindingSink::unchecked(
+          f, "a capture at the director: a router before it could have brought replies that went round the director");
     if (facts.state == nullptr)
       FindingSink::unchecked(f,
                              "the director's kernel state: IPVS timeouts (ipvsadm -L --timeout) and whether the service has the "

@@ -367,10 +367,14 @@ void Tracker::join(Record& r, const Packet& p, const Lane& lane) noexcept {
     inner_first = first.declared_inner;
   } else if (second.declared_inner != second.declared_outer) {
     inner_first = second.declared_outer;
+  } else if (same.packets != 0 && lane.direction == 0) {
+    // Requests lose TTL from VIP's side to RIP's; kernels before 4.10 leave it, then the order tells.
+    inner_first = same.ttl < p.ttl;
+  } else if (same.packets != 0 && same.ttl != p.ttl) {
+    inner_first = same.ttl > p.ttl;  // replies are forwarded, so they always lose TTL on their way from RIP's side to VIP's
   } else if (same.packets != 0) {
-    // Requests lose TTL from VIP's side to RIP's, replies the other way round; on a tie the order tells.
-    const bool first_is_earlier = same.ttl >= p.ttl;
-    inner_first = lane.direction == 0 ? !first_is_earlier : first_is_earlier;
+    // No pair, then, but one client answered by two: whom it called is the VIP.
+    inner_first = r.way[0].packets == 0 && (first.is_inner() || second.is_outer());
   } else {
     inner_first = first.is_inner() || second.is_outer();
   }

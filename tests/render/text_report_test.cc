@@ -63,6 +63,28 @@ TEST(TextReport, VerboseAsksForCitedFramesInWords) {
   expect_golden("wrong_gateway_verbose", text);
 }
 
+TEST(TextReport, TheSameStoryOfAnotherRealServerIsToldOnce) {
+  Report report = test::wrong_gateway_report();
+  const auto renamed = [](std::string text, std::string_view from, std::string_view to) {
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+    return text;
+  };
+  Finding twin = report.findings.front();
+  const std::string first = *twin.subject.real_server;
+  twin.subject.real_server = "10.9.9.9";
+  twin.cause = renamed(twin.cause, first, "10.9.9.9");
+  for (Cure& cure : twin.cure) cure.command = renamed(cure.command, first, "10.9.9.9");
+  report.findings.insert(report.findings.begin() + 1, twin);
+  const std::string text = render_text(report);
+  EXPECT_NE(text.find("as for " + first + " above, with 10.9.9.9"), std::string::npos) << text;
+  TextOptions verbose;
+  verbose.verbose = true;
+  EXPECT_EQ(render_text(report, verbose).find("as for " + first + " above"), std::string::npos);
+  // Another cause is another story.
+  report.findings[1].cause = "Something else.";
+  EXPECT_EQ(render_text(report).find("as for " + first + " above"), std::string::npos);
+}
+
 TEST(TextReport, QuietIsVerdictAndOneLineEach) {
   TextOptions options;
   options.quiet = true;

@@ -1,0 +1,290 @@
+// The capture thread beside a screen, and the ring that ladders come from. No clock is asked here: tests wait for events.
+#include "live.h"
+
+#include <poll.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "recorder.h"
+#include "replay.h"
+#include "sample.h"
+
+namespace lvsnat::top {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+/// Ethernet, IPv4, TCP without options or payload.
+Bytes tcp(const char* from, const char* to, std::uint8_t flags, std::uint8_t ttl, std::uint16_t id, std::uint32_t sequence = 7) {
+  const Endpoint a = sample::endpoint(from), b = sample::endpoint(to);
+  Bytes f(54, 0);
+  f[5] = 1, f[11] = 2, f[12] = 0x08;
+  f[14] = 0x45, f[17] = 40, f[18] = static_cast<std::uint8_t>(id >> 8), f[19] = static_cast<std::uint8_t>(id);
+  f[22] = ttl, f[23] = 6;
+  std::memcpy(&f[26], &a.address.bytes[12], 4);
+  std::memcpy(&f[30], &b.address.bytes[12], 4);
+  f[34] = static_cast<std::uint8_t>(a.port >> 8), f[35] = static_cast<std::uint8_t>(a.port);
+  f[36] = static_cast<std::uint8_t>(b.port >> 8), f[37] = static_cast<std::uint8_t>(b.port);
+  f[38] = static_cast<std::uint8_t>(sequence >> 24), f[39] = static_cast<std::uint8_t>(sequence >> 16);
+  f[40] = static_cast<std::uint8_t>(sequence >> 8), f[41] = static_cast<std::uint8_t>(sequence);
+  f[46] = 0x50, f[47] = flags, f[48] = 0xff;
+  return f;
+}
+
+struct Moment {
+  Timestamp time;
+  Bytes bytes;
+};
+
+Frame frame(const Moment& m, std::uint32_t number) {
+  Frame f;
+  f.time = m.time;
+  f.data = m.bytes.data();
+  f.captured = f.wire = static_cast<std::uint32_t>(m.bytes.size());
+  f.number = number;
+  return f;
+}
+
+class Film final : public PacketSource {
+ public:
+  explicit Film(std::vector<Moment> moments) : moments_(std::move(moments)) {
+    vantages_.push_back({"film", "eth0", LinkType::ethernet, 0, 0});
+  }
+  std::size_t read(std::span<Frame> out) override {
+    std::size_t n = 0;
+    while (n < out.size() && next_ < moments_.size()) {
+      out[n++] = frame(moments_[next_], static_cast<std::uint32_t>(next_) + 1);
+      ++next_;
+    }
+    return n;
+  }
+  [[nodiscard]] bool finished() const override { return next_ >= moments_.size(); }
+  [[nodiscard]] const std::vector<Vantage>& vantages() const override { return vantages_; }
+  [[nodiscard]] std::vector<SourceStatistics> statistics() const override {
+    SourceStatistics s;
+    s.name = "film";
+    s.packets = next_;
+    return {s};
+  }
+
+ private:
+  std::vector<Moment> moments_;
+  std::size_t next_ = 0;
+  std::vector<Vantage> vantages_;
+};
+
+constexpr const char *kClient = "192.168.1.254:48734", *kVip = "192.168.1.110:80", *kRip = "10.1.1.2:80";
+
+std::vector<Moment> handshake() {
+  const Timestamp t = sample::kNow;
+  return {
+      {t, tcp(kClient, kVip, kSyn, 64, 11)},
+      {t + 20'000, tcp(kClient, kRip, kSyn, 63, 11)},
+      {t + 25'000, tcp(kClient, kRip, kSyn, 63, 11)},  // a copy of the same packet
+      {t + 400'000, tcp(kRip, kClient, kSyn | kAck, 64, 21)},
+      {t + 410'000, tcp(kVip, kClient, kSyn | kAck, 63, 21)},
+      {t + 500'000, tcp(kClient, kVip, kAck, 64, 12, 8)},
+      {t + 510'000, tcp(kClient, kRip, kAck, 63, 12, 8)},
+      {t + 1'000'000'000, tcp("192.168.1.7:1", "192.168.1.8:2", kSyn, 64, 1)},
+  };
+}
+
+void record(Recorder& recorder, const std::vector<Moment>& moments) {
+  std::uint32_t number = 0;
+  for (const Moment& m : moments) {
+    const Frame f = frame(m, ++number);
+    Packet p;
+    decode({&f, 1}, {&p, 1});
+    recorder.add({&f, 1}, {&p, 1});
+  }
+}
+
+Connection its_connection() {
+  Connection c = sample::connection(1, kClient, kRip, "1234", 0);
+  c.first = sample::kNow;
+  c.last = sample::kNow + 510'000;
+  return c;
+}
+
+TEST(Recorder, TheLadderOfAConnectionIsInOrderAndWithoutCopies) {
+  Recorder recorder(1 << 20);
+  record(recorder, handshake());
+  const Ladder ladder = recorder.ladder(its_connection(), {{"film", "eth0", LinkType::ethernet, 0, 0}});
+  ASSERT_EQ(ladder.steps.size(), 6u);
+  const Leg legs[]{Leg::request, Leg::demasq, Leg::reply, Leg::masq, Leg::request, Leg::demasq};
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(ladder.steps[i].leg, legs[i]) << i;
+  EXPECT_EQ(ladder.steps[0].text, "SYN");
+  EXPECT_EQ(ladder.steps[2].text, "SYN ACK");
+  EXPECT_EQ(ladder.steps[0].source, "eth0");
+  EXPECT_FALSE(ladder.steps[1].repeat);
+  EXPECT_FALSE(ladder.beginning_lost);
+}
+
+TEST(Recorder, ARetransmissionIsSaidToBeOne) {
+  auto moments = handshake();
+  moments.resize(1);
+  moments.push_back({sample::kNow + 400'000, tcp(kClient, kVip, kSyn, 64, 12)});
+  Recorder recorder(1 << 20);
+  record(recorder, moments);
+  const Ladder ladder = recorder.ladder(its_connection(), {});
+  ASSERT_EQ(ladder.steps.size(), 2u);
+  EXPECT_TRUE(ladder.steps[1].repeat);
+}
+
+TEST(Recorder, TheRingForgetsItsOldestAndSaysSo) {
+  Recorder recorder(1 << 20);
+  std::vector<Moment> moments;
+  for (int i = 0; i < 40'000; ++i)
+    moments.push_back(
+        {sample::kNow + i, tcp(kClient, kVip, kAck, 64, static_cast<std::uint16_t>(i), static_cast<std::uint32_t>(i))});
+  record(recorder, moments);
+  EXPECT_LE(recorder.bytes(), recorder.limit());
+  EXPECT_EQ(recorder.packets() + recorder.overwritten(), 40'000u);
+  EXPECT_GT(recorder.overwritten(), 0u);
+  std::uint32_t expected = static_cast<std::uint32_t>(recorder.overwritten()) + 1;
+  recorder.visit_all([&](const Frame& f) {
+    EXPECT_EQ(f.number, expected++);
+    EXPECT_EQ(std::memcmp(f.data, moments[f.number - 1].bytes.data(), f.captured), 0);
+    return true;
+  });
+  Connection c = its_connection();
+  c.last = sample::kNow + 50'000;
+  const Ladder ladder = recorder.ladder(c, {});
+  EXPECT_TRUE(ladder.beginning_lost);
+  EXPECT_EQ(ladder.steps.size(), 2000u);
+  EXPECT_EQ(ladder.steps.size() + ladder.left_out, recorder.packets());
+}
+
+TEST(Recorder, SelectedConnectionsOnly) {
+  Recorder recorder(1 << 20);
+  record(recorder, handshake());
+  const Connection c = its_connection();
+  std::size_t visited = 0;
+  recorder.visit_connections({&c, 1}, [&](const Frame& f) {
+    EXPECT_LE(f.number, 7u);
+    return ++visited, true;
+  });
+  EXPECT_EQ(visited, 7u);
+}
+
+TEST(Replay, RealTimeWaitsAndSpeedDivides) {
+  Replay replay(true);
+  EXPECT_EQ(replay.wait_for(1000 * kSecond, 5), 0);
+  EXPECT_EQ(replay.wait_for(1001 * kSecond, 5), kSecond);
+  replay.set_speed(4, 5);
+  EXPECT_EQ(replay.wait_for(1001 * kSecond, 5), 0);
+  EXPECT_EQ(replay.wait_for(1002 * kSecond, 5), kSecond / 4);
+  EXPECT_EQ(replay.wait_for(900 * kSecond, 6), 0) << "time that runs backward is not waited for";
+}
+
+TEST(Replay, PauseStepAndGoOn) {
+  Replay replay(true);
+  replay.play_or_pause(0);
+  EXPECT_FALSE(replay.wait_for(0, 0).has_value());
+  replay.step();
+  EXPECT_EQ(replay.wait_for(100 * kSecond, 0), 0);
+  replay.shown();
+  EXPECT_FALSE(replay.wait_for(101 * kSecond, 0).has_value());
+  replay.play_or_pause(0);
+  EXPECT_EQ(replay.wait_for(101 * kSecond, 0), 0) << "the pause does not count";
+}
+
+TEST(Replay, AtOnceNeverWaits) {
+  Replay replay(false);
+  EXPECT_EQ(replay.wait_for(0, 0), 0);
+  EXPECT_EQ(replay.wait_for(100 * kSecond, 0), 0);
+  EXPECT_EQ(replay.speed(), 0);
+}
+
+/// Waits on the descriptor until `done`; gives up after many wakes rather than by the clock.
+template <typename Done>
+bool wait_until(Live& live, Done done) {
+  for (int i = 0; i < 1000; ++i) {
+    if (done()) return true;
+    pollfd woken{live.wake_descriptor(), POLLIN, 0};
+    poll(&woken, 1, 1000);
+    (void)live.take_messages();
+  }
+  return done();
+}
+
+TEST(Live, ReadsToTheEndAndStands) {
+  FeedOptions options;
+  options.mode = Mode::replay;
+  options.history_bytes = 1 << 20;
+  Live live(std::make_unique<Film>(handshake()), std::move(options));
+  live.start();
+  ASSERT_TRUE(wait_until(live, [&] { return live.finished() && live.latest()->capture.ended; }));
+  const auto s = live.latest();
+  EXPECT_EQ(s->report.packets.total, 8u);
+  EXPECT_EQ(s->capture.recorded_packets, 8u);
+  ASSERT_EQ(s->connections.size(), 1u);
+  EXPECT_EQ(s->connections[0].connection.leg_string.str(), "1234");
+
+  // It stands, but still answers: the ladder of the connection.
+  live.focus(id_of(s->connections[0].connection));
+  ASSERT_TRUE(wait_until(live, [&] { return live.latest()->ladder.has_value(); }));
+  EXPECT_EQ(live.latest()->ladder->steps.size(), 6u);
+  live.stop();
+}
+
+TEST(Live, NextFindingStepAndStopWhilePaused) {
+  FeedOptions options;
+  options.mode = Mode::replay;
+  options.real_time = true;
+  options.history_bytes = 1 << 20;
+  Live live(std::make_unique<Film>(handshake()), std::move(options));
+  live.play_or_pause();
+  live.start();
+  ASSERT_TRUE(wait_until(live, [&] { return live.latest()->capture.play == Play::paused; }));
+  live.step();
+  ASSERT_TRUE(wait_until(live, [&] { return live.latest()->report.packets.total == 1; }));
+  live.stop();
+  EXPECT_TRUE(live.latest()->capture.ended);
+}
+
+TEST(Live, ManyWishesFromTheScreenWhileItReads) {
+  std::vector<Moment> moments;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string client = "192.168.1.254:" + std::to_string(1024 + i % 5000);
+    moments.push_back({sample::kNow + i * 1000, tcp(client.c_str(), kVip, kSyn, 64, static_cast<std::uint16_t>(i))});
+    moments.push_back({sample::kNow + i * 1000 + 500, tcp(client.c_str(), kRip, kSyn, 63, static_cast<std::uint16_t>(i))});
+  }
+  FeedOptions options;
+  options.mode = Mode::replay;
+  options.history_bytes = 1 << 20;
+  Live live(std::make_unique<Film>(std::move(moments)), std::move(options));
+  live.start();
+  std::uint64_t sequence = 0;
+  ASSERT_TRUE(wait_until(live, [&] {
+    const auto s = live.latest();
+    EXPECT_GE(s->sequence, sequence) << "snapshots never go back";
+    sequence = s->sequence;
+    if (!s->connections.empty()) live.focus(id_of(s->connections[0].connection));
+    live.refresh_every(0.2);
+    return live.finished() && s->capture.ended;
+  }));
+  EXPECT_EQ(live.latest()->report.packets.total, 40'000u);
+}
+
+TEST(Live, WithoutASourceItSaysSo) {
+  FeedOptions options;
+  options.mode = Mode::replay;
+  SourceStatistics refused;
+  refused.name = "no.pcap";
+  refused.refused = true;
+  options.refused.push_back(refused);
+  Live live(nullptr, std::move(options));
+  live.start();
+  ASSERT_TRUE(wait_until(live, [&] { return live.finished(); }));
+  EXPECT_EQ(live.latest()->report.verdict, Verdict::unknown);
+}
+
+}  // namespace
+}  // namespace lvsnat::top
