@@ -44,7 +44,7 @@ constexpr std::array kForeign{
     Foreign{"lzma", "lib/capture tests"},
     Foreign{"libmnl/", "lib/state tests"},
     Foreign{"nlohmann/", "lib/state lib/config lib/render tests"},
-    Foreign{"CLI/", "tools"},
+    Foreign{"CLI/", "tools tests/truth"},
     Foreign{"curses", "tools/lvstop"},
     Foreign{"ncurses", "tools/lvstop"},
     Foreign{"panel.h", "tools/lvstop"},
