@@ -489,6 +489,8 @@ Tracker::Sighting Tracker::judge(const Record& r, const Way& w, const Packet& p,
                                  std::uint32_t end) const noexcept {
   const Timestamp since = p.time - last_of(r, w);
   const bool same_id = w.ip_id == static_cast<std::uint8_t>(p.ip_id);
+  const Path& first = paths_.paths()[w.path];
+  const bool elsewhere = p.vantage != first.vantage || p.interface_index != first.interface_index;
   if (p.protocol == kTcp) {
     const bool seen = distance(end, w.sequence_end) <= 0;
     const std::uint8_t new_flags =
@@ -503,10 +505,12 @@ Tracker::Sighting Tracker::judge(const Record& r, const Way& w, const Packet& p,
                  : Sighting::counted;
     }
     if (!seen || new_flags != 0 || since > kSecond) return Sighting::moved;
-    if (p.ttl < w.ttl) return same_id ? Sighting::forwarded : Sighting::moved;
-    return same_id ? Sighting::copy : Sighting::moved;
+    if (p.ttl < w.ttl && same_id) return Sighting::forwarded;
+    // Another capture point lags: what it shows was counted where it was seen first, if not as the very last packet.
+    return same_id || elsewhere ? Sighting::copy : Sighting::moved;
   }
   if (lane.path == w.path) return Sighting::counted;
+  if (elsewhere && since < kSecond && !same_id) return Sighting::copy;
   if (since > 50 * kMillisecond || (!p.v6 && !same_id)) return Sighting::moved;
   return p.ttl < w.ttl ? Sighting::forwarded : Sighting::copy;
 }
