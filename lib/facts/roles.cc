@@ -117,7 +117,8 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
     const track::Way& masq = r.way[s.outer * 2 + 1];
     const track::Way& reply = r.way[s.inner * 2 + 1];
     const auto source = [&](const track::Way& w) { return paths[w.path].source; };
-    if (request.packets != 0 && demasq.packets != 0 && !source(request).is_none() && source(request) == source(demasq)) continue;  // the client's own
+    if (request.packets != 0 && demasq.packets != 0 && !source(request).is_none() && source(request) == source(demasq))
+      continue;  // the client's own
     if (request.packets != 0 && demasq.packets != 0 && !source(demasq).is_none()) ++inside[source(demasq)];
     if (reply.packets != 0 && masq.packets != 0 && !source(masq).is_none()) ++outside[source(masq)];
     if (request.packets != 0 && demasq.packets != 0 && !paths[request.path].destination.is_none())

@@ -77,7 +77,8 @@ Missing missing_masq(const Facts& facts, const Suspect& s) {
   const Mac destination = reply.packets != 0 ? facts.path(reply.path).destination : Mac{};
   const bool at_director = !destination.is_none() && facts.is_director(destination);
   if (!at_director && !s.connection.saw(Leg::demasq)) return {};
-  if (reply.moved && s.connection.saw(Leg::masq)) return {};  // later replies took another path; they are no business of the director's
+  if (reply.moved && s.connection.saw(Leg::masq))
+    return {};  // later replies took another path; they are no business of the director's
   return judge(facts, s, reply, s.connection.leg(Leg::masq), reply.unpaired, Leg::masq);
 }
 

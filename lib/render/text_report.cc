@@ -299,10 +299,11 @@ class TextReport {
     std::string out;
     if (f.legs) out = f.legs->str() + "  " + legs_in_words(*f.legs);
     if (f.count == 0) return out;
-    // 1xx come from packets and count connections, 2xx and 3xx from settings; 9xx count neither.
+    // What has legs counts connections; questions, redirects and retransmissions count themselves, 2xx and 3xx settings; 9xx
+    // count nothing.
     const int family = f.code / 100;
-    if (family == 1) {
-      out += (out.empty() ? "" : " (") + plural(f.count, "connection") + (f.legs ? ")" : "");
+    if (family == 1 && f.legs) {
+      out += " (" + plural(f.count, "connection") + ")";
     } else if (family != 9 && f.count > 1) {
       out += (out.empty() ? "" : " (") + plural(f.count, "time") + (f.legs ? ")" : "");
     }
@@ -395,7 +396,11 @@ class TextReport {
     paint(at, head.size(), severity_color(f.severity));
     const std::string whom = for_whom(f.subject);
     if (!whom.empty()) labelled("for", whom);
-    if (f.subject.gateway) labelled("instead", "packets go to " + *f.subject.gateway);
+    if (f.subject.gateway) {
+      // Where it is the gateway itself, or a second owner of an address, that is in question, nothing goes anywhere instead.
+      const bool instead = f.code != 117 && f.code != 118 && f.code != 119;
+      labelled(instead ? "instead" : f.code == 117 ? "besides" : "gateway", (instead ? "packets go to " : "") + *f.subject.gateway);
+    }
     const std::string seen = extent(f);
     if (!seen.empty()) labelled("seen", seen);
     if (f.code / 100 != 9) labelled("sure", confidence_words(f.confidence));

@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
 #include "rules/explain.h"
 #include "rules/sink.h"
@@ -105,7 +106,10 @@ Report make_report(const Facts& facts, Diagnosis d) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded) continue;
     const bool broken = d.broken.contains(c.record);
-    const bool whole = c.saw(Leg::request) && c.saw(Leg::demasq) && c.saw(Leg::reply) && c.saw(Leg::masq);
+    // A handshake that the client never completed has been answered, no more.
+    const bool completed =
+        c.protocol != kTcp || !c.saw_syn || c.client_rtt || c.leg(Leg::request).data || c.leg(Leg::request).packets > 1;
+    const bool whole = completed && c.saw(Leg::request) && c.saw(Leg::demasq) && c.saw(Leg::reply) && c.saw(Leg::masq);
     std::uint64_t ConnectionTally::*const in_all = broken  ? &ConnectionTally::broken
                                                    : whole ? &ConnectionTally::healthy
                                                            : &ConnectionTally::undecided;

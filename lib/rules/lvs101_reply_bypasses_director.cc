@@ -48,32 +48,41 @@ const Clue* client_reset(const Facts& facts, const Suspect& s) {
   return nullptr;
 }
 
-/// Seen where the client's requests are seen, and brought by another host than the one that takes them: the client's side of a bypass.
+/// Seen where the client's requests are seen, and brought by another host than the one that takes them: the client's side of a
+/// bypass.
 bool arrives_past_director(const Facts& facts, const Connection& c) {
   if (!c.saw(Leg::request) || !c.saw(Leg::reply) || c.saw(Leg::demasq)) return false;
   const Path& request = facts.path(c.leg(Leg::request).path);
   const Path& reply = facts.path(c.leg(Leg::reply).path);
   if (request.vantage != reply.vantage || request.interface_index != reply.interface_index) return false;
-  return !request.destination.is_none() && !reply.source.is_none() && reply.source != request.destination && !facts.is_director(reply.source);
+  return !request.destination.is_none() && !reply.source.is_none() && reply.source != request.destination &&
+         !facts.is_director(reply.source);
 }
 
 void seen_at_client(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || !c.rip || sink.is_claimed(c.record) || !arrives_past_director(facts, c)) continue;
+    if (c.kind != ConnectionKind::masqueraded || !c.rip || sink.is_claimed(c.record) || !arrives_past_director(facts, c))
+      continue;
     Subject subject;
     subject.real_server = to_string(c.rip->address);
-    Finding& f = accuse_connection(facts, sink, reply_bypasses_director, subject, s, Severity::error, facts.lossy ? Confidence::likely : Confidence::certain);
+    Finding& f = accuse_connection(facts, sink, reply_bypasses_director, subject, s, Severity::error,
+                                   facts.lossy ? Confidence::likely : Confidence::certain);
     if (!f.cause.empty()) continue;
-    const std::string rip = to_string(c.rip->address), cip = to_string(c.client.address), vip = c.vip ? to_string(c.vip->address) : std::string("the VIP");
+    const std::string rip = to_string(c.rip->address), cip = to_string(c.client.address),
+                      vip = c.vip ? to_string(c.vip->address) : std::string("the VIP");
     const Mac taker = facts.path(c.leg(Leg::request).path).destination, bringer = facts.path(c.leg(Leg::reply).path).source;
     Evidence e;
     e.text = "requests go to MAC " + to_string(taker) + ", replies come from " + to_string(bringer);
     FindingSink::prove(f, std::move(e));
     f.title = "Replies of " + rip + " go round the director";
     f.subject.gateway = to_string(bringer);
-    f.cause = cip + " calls " + vip + " and is answered by " + rip + ", and the answer is brought by another host than the one that takes its requests: the real server's way back does not lead through the director.";
-    f.cure.push_back(Cure{Where::real_server, "ip route get " + cip + " from " + rip + "   # names the route that takes replies past the director", std::nullopt});
+    f.cause = cip + " calls " + vip + " and is answered by " + rip +
+              ", and the answer is brought by another host than the one that takes its requests: the real server's way back does "
+              "not lead through the director.";
+    f.cure.push_back(Cure{Where::real_server,
+                          "ip route get " + cip + " from " + rip + "   # names the route that takes replies past the director",
+                          std::nullopt});
     FindingSink::unchecked(f, "lvstrace --client " + cip + " on " + rip + " names the route, rule or exception");
   }
 }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/text.h"
 #include "facts/facts.h"
 #include "lvsnat/packet.h"
@@ -55,8 +57,15 @@ void check(const Facts& facts, FindingSink& sink) {
               " is a real server or an address of the director: in the latter case a masquerade rule took the replies (LVS105)");
     }
     const bool worked_before = c.saw(Leg::masq);
-    const std::string quiet = worked_before ? to_duration(frame.time - c.leg(Leg::masq).last) : std::string();
-    f.cause = worked_before ? "The connection worked, then was quiet for " + quiet + ", and the next reply of " + rip +
+    // The entry was alive when it last rewrote a packet; what was seen later on these legs is the echo of the leak.
+    Timestamp alive = 0;
+    for (const Leg leg : {Leg::demasq, Leg::masq}) {
+      if (c.saw(leg) && c.leg(leg).last < frame.time) alive = std::max(alive, c.leg(leg).last);
+    }
+    const std::string quiet =
+        worked_before && alive != 0 && frame.time - alive > kSecond ? to_duration(frame.time - alive) : std::string();
+    f.cause = worked_before ? "The connection worked" + (quiet.empty() ? std::string() : ", then was quiet for " + quiet) +
+                                  ", and the next reply of " + rip +
                                   " found no IPVS entry: the entry had expired (idle longer than the IPVS timeout) or the table "
                                   "was cleared. The kernel then just routes the packet on, and " +
                                   cip + " throws away what comes from " + rip + " instead of the VIP."

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -103,6 +104,7 @@ void check(const Facts& facts, FindingSink& sink) {
       unheard = unheard || i->quoted_leg == stuck.leg;
     }
     if (!f.cause.empty()) continue;
+    bool heard_nothing = false;  // the message came near the sender, who goes on as before
     f.title = "Full-size packets of " + sender + " vanish, small ones pass";
     const bool passed_on = std::any_of(
         told.begin(), told.end(), [&](const IcmpSighting* i) { return i->quoted_leg == (download ? Leg::reply : Leg::request); });
@@ -114,14 +116,18 @@ void check(const Facts& facts, FindingSink& sink) {
           "No \"fragmentation needed\" message was seen here: it is filtered on the way, or sent to where this capture does not "
           "look.";
     } else if (!passed_on && unheard && facts.inside_captured) {
-      f.cause += "A router says so (ICMP fragmentation needed), but the message never goes on to " + sender +
-                 ": the director does not pass it on (a filter, or no IPVS entry that it matches).";
+      f.cause += to_string(told.front()->source) + " says so (ICMP fragmentation needed), but the message never goes on to " +
+                 sender + ": the director does not pass it on (a filter, or no IPVS entry that it matches).";
     } else {
-      f.cause += "A router says so (ICMP fragmentation needed), but " + sender +
-                 " does not heed it: a firewall there drops the message.";
+      f.cause += to_string(told.front()->source) + " says so (ICMP fragmentation needed), but " + sender +
+                 " does not heed it: most likely a firewall there, or before it, drops the message.";
+      heard_nothing = true;
     }
     FindingSink::cure(f, cures::clamp_mss());
-    FindingSink::cure(f, cures::accept_icmp_errors(!c.client.address.is_v4()));
+    for (Cure& cure : cures::accept_icmp_errors(!c.client.address.is_v4())) {
+      if (heard_nothing) cure.where = download ? Where::real_server : Where::client;
+      FindingSink::cure(f, std::move(cure));
+    }
     if (confidence == Confidence::possible)
       FindingSink::unchecked(f, "ping -M do -s 1472 from " + sender + " to " + to_string(c.client.address) +
                                     ", and with smaller sizes: from which size on nothing comes back?");
