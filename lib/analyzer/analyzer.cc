@@ -14,6 +14,7 @@
 #include "lvsnat/packet.h"
 #include "lvsnat/version.h"
 #include "rules/diagnose.h"
+#include "state/nft_rules.h"
 #include "track/tracker.h"
 
 namespace lvsnat {
@@ -74,6 +75,7 @@ std::size_t index_size(std::uint64_t connections) {
 
 struct Analyzer::Impl {
   AnalyzerOptions options;
+  NftRules filter;   // of options.state
   track::HashKey key;
   Mapping<track::Record> records;
   Mapping<track::IndexSlot> index;
@@ -103,6 +105,7 @@ struct Analyzer::Impl {
     tracker =
         std::make_unique<Tracker>(Tracker::Storage{records.span(), index.span(), endpoints.span(), endpoint_slots.span()}, key);
     for (const Declaration& d : options.declared) declare(d.services);
+    if (options.state) filter = read_nft_rules(*options.state);
     if (options.state && options.state->known.services) declare(options.state->ipvs.services);
     journal.on_retirement(&Impl::retire, this);
   }
@@ -204,6 +207,7 @@ struct Analyzer::Impl {
     in.journal = &journal;
     in.declared = &options.declared;
     in.state = options.state.get();
+    in.filter = options.state ? &filter : nullptr;
     in.vantages = &vantages;
     in.sources = std::move(of_sources);
     for (std::size_t i = 0; i < in.sources.size() && i < malformed.size(); ++i) in.sources[i].malformed += malformed[i];

@@ -20,6 +20,8 @@
 
 namespace lvsnat {
 
+struct NftRules;  // lib/state/nft_rules.h
+
 /// Something out of the ordinary that happened to a connection, with the frame that shows it.
 struct Clue {
   enum class Kind : std::uint8_t {
@@ -151,6 +153,7 @@ struct Facts {
   std::set<Address> gateways;             // what real servers are known to use as gateway, and works: the director's
   std::map<Address, std::set<Mac>> macs;  // who sends frames with this IP as its own: claims, and directly attached sources
   const KernelState* state = nullptr;     // the director's; nullptr: not given
+  const NftRules* filter = nullptr;       // its filter rules, parsed; nullptr exactly when `state` is
 
   // ---- What was seen.
   Timestamp first = 0, last = 0;  // of the whole capture; live: `last` is now

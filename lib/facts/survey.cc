@@ -565,6 +565,7 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   facts.outside_macs = roles.outside_macs;
   facts.inside_macs = roles.inside_macs;
   facts.state = in.state;
+  facts.filter = in.filter;
   facts.first = in.first;
   facts.last = in.last;
   facts.paths = in.tracker->paths().paths();

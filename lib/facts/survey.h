@@ -26,6 +26,7 @@ struct SurveyInput {
   const Journal* journal = nullptr;
   const std::vector<Declaration>* declared = nullptr;
   const KernelState* state = nullptr;
+  const NftRules* filter = nullptr;
   const RetiredTallies* retired = nullptr;
   const std::vector<Vantage>* vantages = nullptr;
   std::vector<SourceStatistics> sources;

@@ -39,6 +39,9 @@ void check(const Facts& facts, FindingSink& sink) {
     if (!declared && !everybodys) continue;  // any other address: LVS101 tells of it
     Subject subject;
     subject.gateway = to_string(target);
+    // The director's state names the cause: that is the one finding.
+    const bool explained = std::any_of(sink.findings().begin(), sink.findings().end(), [&](const Finding& other) { return other.code == 208 && other.subject == subject; });
+    if (explained) continue;
     Finding* f = nullptr;
     for (const Suspect& s : facts.suspects) {
       const Connection& c = s.connection;

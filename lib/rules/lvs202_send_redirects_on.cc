@@ -1,6 +1,75 @@
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "facts/facts.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/outlook.h"
+#include "state/nft_rules.h"
 
 namespace lvsnat::rules {
+namespace {
+
+void accuse(const Facts& facts, FindingSink& sink, const Prediction& p, bool seen) {
+  const PredictedLeg& reply = p.leg(Leg::reply);
+  if (p.will_redirect != true) return;
+  const bool v6 = !p.rip.address.is_v4();
+  // A redirect that does not come from the gateway in use is ignored by the real server.
+  const bool ignored = !v6 && p.redirect_source && !facts.gateways.empty() && !facts.gateways.contains(*p.redirect_source);
+  const Finding* sent = found(sink, 111);
+  const bool worked = sent != nullptr && sent->severity == Severity::error;
+  Subject subject;
+  subject.interface = reply.in_dev;
+  const std::size_t before = sink.findings().size();
+  Finding& f = sink.accuse(send_redirects_on, subject, worked ? Severity::error : Severity::warning, ignored && !worked ? Confidence::possible : Confidence::certain);
+  if (sink.findings().size() == before) {
+    f.count = 1;
+    return;
+  }
+  const DeviceSetting redirects = effective_send_redirects(*facts.state, reply.in_dev, v6);
+  f.title = "The director " + std::string(worked ? "sends" : "will send") + " ICMP redirects to real servers on " + reply.in_dev;
+  f.cause = "Replies of " + to_string(p.rip.address) + " come in by " + reply.in_dev + " and leave by it again, so the kernel tells the real server to send to " +
+            (p.redirect_gateway ? to_string(*p.redirect_gateway) : std::string("the client")) + " itself, past the director. ";
+  f.cause += v6 ? "IPv6 has no setting against that." : "What counts is `all` OR the device: both must be 0.";
+  if (!seen) f.cause += " This was worked out from the director's routes for " + to_string(p.client.address) + ".";
+  if (!v6) {
+    FindingSink::prove(f, setting(facts, redirects.all_name));
+    FindingSink::prove(f, setting(facts, redirects.device_name));
+  }
+  FindingSink::prove(f, saved(facts, "reply " + to_string(p.rip.address) + " > " + to_string(p.client.address) + ": " + reply.route.explanation));
+  const std::vector<std::string> devices{reply.in_dev};
+  FindingSink::cure(f, cures::redirects_off(v6, devices));
+  if (sent != nullptr) {
+    FindingSink::cure(f, cures::flush_cache(v6));
+    explains(f, 111, sent->subject, sent->count);
+  }
+  if (ignored && !worked) {
+    FindingSink::unchecked(f, "whether the real servers heed redirects from " + to_string(*p.redirect_source) + ": it is not the address that they use as gateway");
+  }
+}
+
+void check(const Facts& facts, FindingSink& sink) {
+  Outlook outlook(facts);
+  if (!outlook.possible()) return;
+  for (const Suspect& s : facts.suspects) {
+    if (s.connection.kind != ConnectionKind::masqueraded || !s.connection.rip) continue;
+    if (const Prediction* p = outlook.of(s.connection)) accuse(facts, sink, *p, true);
+  }
+  for (const Standing& s : outlook.standing()) {
+    accuse(facts, sink, s.prediction, false);
+    if (s.service->protocol == ServiceProtocol::fwmark) continue;
+    PredictionQuestion q;
+    q.client.address = neighbour_client(*facts.state, s.service->vip, *s.service);
+    if (q.client.address.is_none()) continue;
+    q.any_client = true;
+    q.service = *s.service;
+    q.destination = *s.destination;
+    accuse(facts, sink, predict(*facts.state, *facts.filter, q), false);
+  }
+}
+
+}  // namespace
 
 constinit const Rule send_redirects_on{
     .code = 202,
@@ -68,7 +137,7 @@ clients known from connections. Error once a redirect was seen to move a real
 server's route. Where the real servers' gateway is a secondary address of the
 director, redirects come from another source and are ignored: `possible` then.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

@@ -1,6 +1,33 @@
+#include "facts/facts.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/filter_case.h"
 
 namespace lvsnat::rules {
+namespace {
+
+const PredictedLeg* stopped(const Prediction& p) {
+  for (const Leg leg : {Leg::reply, Leg::masq}) {
+    const PredictedLeg& l = p.leg(leg);
+    if (l.cause == LegCause::filter && l.filter && !l.needs_conntrack) return &l;
+    if (l.cause != LegCause::none) return nullptr;  // something else comes first
+  }
+  return nullptr;
+}
+
+void describe(const Facts& facts, Finding& f, const Prediction& p, const PredictedLeg& leg, const Service&) {
+  const bool rejects = leg.filter->verdict == FilterVerdict::reject;
+  const bool may = leg.fate == LegFate::may_die;
+  f.title = "The director's filter " + std::string(may ? "may drop" : rejects ? "rejects" : "drops") + " replies: " + leg.filter->words();
+  f.cause = "Replies of " + to_string(p.rip.address) + std::string(may ? " may be" : " are") + (rejects ? " rejected" : " dropped") + " in the " + leg.hook + " hook by " + leg.filter->words() + ". ";
+  f.cause += leg.hook == "postrouting" ? "There they carry the VIP as source already."
+                                       : "They pass it as RIP -> CIP, before IPVS puts the VIP in: a rule that admits the VIP as source never matches.";
+  add_filter_cures(f, cures::forward_accept(network_of(facts, p.rip.address), leg.in_dev, leg.filter->family + " " + leg.filter->table, leg.filter->chain), *leg.filter);
+}
+
+void check(const Facts& facts, FindingSink& sink) { check_filter(facts, sink, {&filter_drops_replies, 103, true, stopped, missing_masq, describe}); }
+
+}  // namespace
 
 constinit const Rule filter_drops_replies{
     .code = 203,
@@ -67,7 +94,7 @@ the hook, jumps and sets included. Certain when counters or packets agree;
 evaluate. A policy of drop with a rule that admits the packet is no finding.
 Rules of iptables-legacy are not in nft's listing: said under `unchecked`.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

@@ -1,6 +1,86 @@
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "facts/facts.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
+#include "rules/filter_case.h"
+#include "rules/outlook.h"
 
 namespace lvsnat::rules {
+namespace {
+
+/// The leg that the reverse path check drops; nullptr: none.
+const PredictedLeg* dropped(const Prediction& p, bool replies) {
+  const PredictedLeg& leg = p.leg(replies ? Leg::reply : Leg::request);
+  return leg.cause == LegCause::reverse_path ? &leg : nullptr;
+}
+
+Subject subject_of(const PredictedLeg& leg, bool replies, const Prediction& p) {
+  Subject subject;
+  subject.interface = leg.in_dev;
+  if (replies) subject.real_server = to_string(p.rip.address);
+  return subject;
+}
+
+void describe(const Facts& facts, Finding& f, const Prediction& p, const PredictedLeg& leg, bool replies) {
+  if (!f.cause.empty()) return;
+  const Address source = replies ? p.rip.address : p.client.address;
+  const DeviceSetting setting_of = effective_rp_filter(*facts.state, leg.in_dev);
+  const ReversePath& back = leg.route.reverse;
+  f.title = "Reverse-path filtering on " + leg.in_dev + " drops " + (replies ? "replies of " : "requests from ") + to_string(source);
+  f.cause = "Packets from " + to_string(source) + " come in by " + leg.in_dev + ", but the director's route to that address " +
+            (back.route ? "is " + to_string(*back.route) : std::string("does not exist")) + ". The effective rp_filter (the larger of `all` and the device) is " +
+            std::to_string(setting_of.effective.value_or(1)) + ", so the kernel drops them without a word, before any rule.";
+  std::vector<Evidence> packets = std::exchange(f.evidence, {});
+  FindingSink::prove(f, setting(facts, setting_of.all_name));
+  FindingSink::prove(f, setting(facts, setting_of.device_name));
+  if (back.route) FindingSink::prove(f, saved(facts, "route back to " + to_string(source) + ": " + to_string(*back.route)));
+  if (auto e = counted(facts, "TcpExt:IPReversePathFilter", "packets that the reverse path check dropped")) FindingSink::prove(f, *e);
+  for (Evidence& e : packets) FindingSink::prove(f, std::move(e));
+  FindingSink::cure(f, Cure{Where::director, "ip route get " + to_string(source) + "   # mend this route if it is wrong: it should leave by " + cures::shell_word(leg.in_dev), std::nullopt});
+  FindingSink::cure(f, cures::rp_filter(Where::director, leg.in_dev));
+}
+
+void check(const Facts& facts, FindingSink& sink) {
+  Outlook outlook(facts);
+  if (!outlook.possible()) return;
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record)) continue;
+    const Missing swallowed_reply = missing_masq(facts, s);
+    const Missing swallowed_request = swallowed_reply ? Missing{} : missing_demasq_or_answer(facts, s);
+    if (!swallowed_reply && !swallowed_request) continue;
+    const Prediction* p = outlook.of(c);
+    const bool replies = static_cast<bool>(swallowed_reply);
+    const PredictedLeg* leg = p == nullptr ? nullptr : dropped(*p, replies);
+    // Where it came in must have been seen: a guessed device proves nothing.
+    if (leg == nullptr || (!replies && outlook.arrival(c, Leg::request).empty() && p->arrival_doubtful)) continue;
+    const Missing& missing = replies ? swallowed_reply : swallowed_request;
+    Finding& f = accuse_connection(facts, sink, rp_filter_drops, subject_of(*leg, replies, *p), s, Severity::error, std::max(missing.confidence, Confidence::likely));
+    describe(facts, f, *p, *leg, replies);
+    Subject consequence;
+    consequence.service = p->service;
+    explains(f, replies ? 103 : 106, consequence, 1);
+  }
+  const bool shown = found(sink, 206) != nullptr;
+  for (const Standing& s : outlook.standing()) {
+    for (const bool replies : {false, true}) {
+      const PredictedLeg* leg = dropped(s.prediction, replies);
+      if (leg == nullptr || (replies ? s.replies_pass : s.requests_pass)) continue;
+      // Which way clients come is a guess once it contradicts the routes: said, but no error, and only where no packet can tell.
+      const bool guess = !replies && s.prediction.arrival_doubtful;
+      if (shown || (guess && facts.connections.total != 0)) continue;
+      Finding& f = sink.accuse(rp_filter_drops, subject_of(*leg, replies, s.prediction), guess ? Severity::warning : Severity::error, guess ? Confidence::possible : Confidence::likely);
+      describe(facts, f, s.prediction, *leg, replies);
+      if (guess) FindingSink::unchecked(f, "by which device requests from outside come in: the VIP belongs to the network of " + leg->in_dev + ", the route to distant clients leads elsewhere (a capture shows it)");
+    }
+  }
+}
+
+}  // namespace
 
 constinit const Rule rp_filter_drops{
     .code = 206,
@@ -68,7 +148,7 @@ or by topology); then the lookup is computed, or asked of the live kernel.
 Certain when the counter grows or the packets are missing; `likely` otherwise.
 On the real server, lvstrace says it. IPv6 has no rp_filter setting.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

@@ -1,6 +1,39 @@
+#include <algorithm>
+
+#include "facts/facts.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/outlook.h"
 
 namespace lvsnat::rules {
+namespace {
+
+void check(const Facts& facts, FindingSink& sink) {
+  if (facts.state == nullptr || !facts.state->known.services) return;
+  const KernelState& state = *facts.state;
+  // A translated announcement proves a helper, wherever it comes from.
+  const bool translated = std::any_of(facts.ftp.begin(), facts.ftp.end(), [&](const FtpAnnouncement& a) {
+    return a.kind == FtpAnnouncement::Kind::pasv_reply && a.leg == Leg::masq && facts.vips.contains(a.announced.address);
+  });
+  if (translated || has_module(state, "ip_vs_ftp")) return;
+  for (const Service& service : state.ipvs.services) {
+    const bool masquerades = std::any_of(service.destinations.begin(), service.destinations.end(), [](const Destination& d) { return d.method == Method::masq; });
+    if (service.protocol != ServiceProtocol::tcp || service.port != 21 || !masquerades) continue;
+    Subject subject;
+    subject.service = to_string(service);
+    const bool known = state.known.modules;
+    Finding& f = sink.accuse(ftp_helper_missing, subject, known ? Severity::warning : Severity::info, known ? Confidence::certain : Confidence::possible);
+    f.title = known ? "The FTP helper is not loaded for " + *subject.service : "Whether the FTP helper is loaded for " + *subject.service + " is not known";
+    f.cause = known ? "The module ip_vs_ftp is not loaded: addresses and ports that FTP announces inside its control connection are not translated, and data connections fail."
+                    : "FTP through LVS-NAT needs the module ip_vs_ftp; the list of modules was not saved.";
+    FindingSink::prove(f, saved(facts, known ? "ip_vs_ftp is not in the list of modules (" + std::to_string(state.modules.size()) + " loaded)" : "service " + *subject.service));
+    if (!known) FindingSink::unchecked(f, "cat /proc/net/ip_vs_app on the director (a line \"TCP 21 n ftp\"), or /proc/modules as `modules` in the state directory");
+    FindingSink::cure(f, cures::ftp_helper());
+    if (const Finding* broken = found(sink, 123)) explains(f, 123, broken->subject, broken->count);
+  }
+}
+
+}  // namespace
 
 constinit const Rule ftp_helper_missing{
     .code = 209,
@@ -62,7 +95,7 @@ in a state directory) or `/proc/net/ip_vs_app`. Without either it is
 `unchecked`. A helper built into the kernel does not stand in the list of
 modules; the app table decides where both are there.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

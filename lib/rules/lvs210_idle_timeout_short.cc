@@ -1,6 +1,61 @@
+#include <algorithm>
+#include <optional>
+
+#include "base/text.h"
+#include "facts/facts.h"
+#include "facts/signs.h"
+#include "lvsnat/packet.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
+#include "rules/outlook.h"
 
 namespace lvsnat::rules {
+namespace {
+
+/// How long the connection had been silent when a packet met no entry any more; 0: it did not, or that cannot be told.
+Timestamp idle_before_loss(const Suspect& s) {
+  const Connection& c = s.connection;
+  const LegCount& demasq = c.leg(Leg::demasq);
+  const LegCount& reply = c.leg(Leg::reply);
+  // The client spoke: the director's own TCP reset it.
+  if (const Clue* reset = first_clue(s, Clue::Kind::reset, Leg::masq); reset != nullptr && !reply.rst && demasq.packets != 0 && c.leg(Leg::request).unpaired >= 1) {
+    return reset->frame.time - std::max(demasq.last, reply.last);
+  }
+  // The real server spoke: its reply left as it was.
+  const Clue* leaked = first_clue(s, Clue::Kind::forwarded, Leg::reply);
+  const LegCount& masq = c.leg(Leg::masq);
+  if (leaked != nullptr && masq.packets != 0) return leaked->frame.time - std::max(demasq.last, masq.last);
+  return 0;
+}
+
+void check(const Facts& facts, FindingSink& sink) {
+  if (facts.state == nullptr || !facts.state->ipvs.timeouts) return;
+  const ServiceTimeouts& timeouts = *facts.state->ipvs.timeouts;
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || !c.service || (c.protocol != kTcp && c.protocol != kUdp)) continue;
+    const std::uint32_t timeout = c.protocol == kUdp ? timeouts.udp : timeouts.tcp;
+    const Timestamp idle = idle_before_loss(s);
+    if (timeout == 0 || idle < Timestamp{timeout} * kSecond / 10 * 8) continue;
+    Subject subject;
+    subject.service = service_text(facts, c);
+    Finding& f = sink.accuse(idle_timeout_short, subject, Severity::warning, Confidence::certain);
+    FindingSink::cite(f, c.record);
+    if (f.evidence.size() < FindingSink::kEvidence) FindingSink::prove(f, Evidence{connection_text(c) + " was silent for " + to_duration(idle), std::nullopt, std::nullopt, std::nullopt, std::nullopt});
+    for (const int code : {112, 104}) {
+      if (const Finding* lost = found(sink, code); lost != nullptr && f.count == 1) explains(f, code, lost->subject, lost->count);
+    }
+    if (!f.cause.empty()) continue;
+    const char* which = c.protocol == kUdp ? "udp" : "tcp";
+    f.title = "IPVS forgets idle connections of " + *subject.service + " after " + std::to_string(timeout) + " s, sooner than they are used";
+    f.cause = "The IPVS timeout for " + std::string(which) + " is " + std::to_string(timeout) + " s. Connections of this service were silent for longer and then went on: their entry had expired.";
+    FindingSink::prove(f, saved(facts, "IPVS timeouts (tcp tcpfin udp): " + std::to_string(timeouts.tcp) + " " + std::to_string(timeouts.tcp_fin) + " " + std::to_string(timeouts.udp)));
+    FindingSink::cure(f, c.protocol == kUdp ? cures::timeouts(std::nullopt, std::nullopt, std::max<std::uint32_t>(900, timeout * 4)) : cures::timeouts(7200, 120, 300));
+  }
+}
+
+}  // namespace
 
 constinit const Rule idle_timeout_short{
     .code = 210,
@@ -67,7 +122,7 @@ service that spoke again after a silence of more than 80 % of the timeout that
 applied. The capture must be longer than that silence. Without packets it says
 nothing: a short timeout alone is a choice.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

@@ -1,6 +1,67 @@
+#include <algorithm>
+
+#include "facts/facts.h"
+#include "facts/signs.h"
 #include "rules/catalog.h"
+#include "rules/cure.h"
+#include "rules/explain.h"
+#include "rules/filter_case.h"
+#include "rules/outlook.h"
 
 namespace lvsnat::rules {
+namespace {
+
+bool concerns(const Prediction& p) {
+  if (!p.offload) return false;
+  const auto has = [&](const std::string& dev) { return std::find(p.flowtable_devices.begin(), p.flowtable_devices.end(), dev) != p.flowtable_devices.end(); };
+  return p.flowtable_devices.empty() || has(p.leg(Leg::reply).in_dev) || has(p.leg(Leg::reply).out_dev);
+}
+
+void describe(const Facts& facts, Finding& f, const Prediction* p) {
+  if (f.cause.empty()) {
+    f.title = "A flowtable forwards established connections past IPVS";
+    f.cause = "After the handshake the packets of a connection are forwarded untouched in both directions: CIP -> VIP inside, RIP -> CIP outside. nftables' fast path has learnt the connection "
+              "(net.ipv4.vs.conntrack=1), but not what IPVS rewrites.";
+  }
+  if (p == nullptr) return;
+  FindingSink::prove(f, saved(facts, p->offload->words() + " hands connections to flowtable " + p->flowtable));
+  FindingSink::prove(f, setting(facts, "net.ipv4.vs.conntrack"));
+  if (!p->vip.address.is_none()) FindingSink::cure(f, cures::flowtable_exclude(p->vip.address, network_of(facts, p->rip.address)));
+  FindingSink::cure(f, cures::vs_conntrack(false));
+}
+
+void check(const Facts& facts, FindingSink& sink) {
+  Outlook outlook(facts);
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record)) continue;
+    const LegCount& request = c.leg(Leg::request);
+    const LegCount& demasq = c.leg(Leg::demasq);
+    const Clue* unrewritten = first_clue(s, Clue::Kind::forwarded, Leg::request);
+    // Rewritten first, then not: direct routing (LVS122) never rewrites.
+    if (unrewritten == nullptr || demasq.packets == 0 || !c.saw(Leg::reply) || unrewritten->frame.time < demasq.first || request.packets < 2) continue;
+    const Prediction* p = outlook.of(c);
+    const bool by_state = p != nullptr && concerns(*p);
+    Subject subject;
+    subject.service = service_text(facts, c);
+    Finding& f = accuse_connection(facts, sink, flowtable_bypasses_ipvs, subject, s, Severity::error, by_state ? Confidence::certain : Confidence::likely);
+    FindingSink::prove(f, facts.evidence(unrewritten->frame, connection_text(c) + ": a request leaves the director unrewritten after the handshake", Leg::request));
+    describe(facts, f, by_state ? p : nullptr);
+    if (!by_state) {
+      FindingSink::unchecked(f, "nft list flowtables, and conntrack -L | grep OFFLOAD on the director");
+      FindingSink::cure(f, Cure{Where::director, "nft list ruleset | grep -n 'flow add'   # keep the VIP and the real servers out of it", std::nullopt});
+    }
+  }
+  for (const Standing& s : outlook.standing()) {
+    if (s.replies_pass || s.requests_pass || !concerns(s.prediction) || found(sink, 213) != nullptr) continue;
+    Subject subject;
+    subject.service = s.prediction.service;
+    Finding& f = sink.accuse(flowtable_bypasses_ipvs, subject, Severity::error, Confidence::likely);
+    describe(facts, f, &s.prediction);
+  }
+}
+
+}  // namespace
 
 constinit const Rule flowtable_bypasses_ipvs{
     .code = 213,
@@ -67,7 +128,7 @@ unrewritten packets of the same connection on the other side. Either alone is
 `likely`; both are certain. Hardware offload can hide the packets from any
 capture: then only state speaks.
 )md",
-    .check = nullptr,
+    .check = check,
 };
 
 }  // namespace lvsnat::rules

@@ -51,7 +51,7 @@ std::optional<Address> address_in(const json& v) { return v.is_string() ? parse_
 
 FilterMatcher::Value FilterMatcher::payload(const json& field) const {
   const auto port = [&](const std::optional<std::uint16_t>& p) { return p ? Value::of(*p) : Value{}; };
-  const bool v4 = packet_.destination.is_v4();
+  const bool v4 = !packet_.v6;
   const bool has_ports = packet_.protocol == kTcp || packet_.protocol == kUdp || packet_.protocol == kSctp || packet_.protocol == 33 || packet_.protocol == 136;
   if (!field.contains("protocol")) {
     // Raw: @th,16,16 is a destination port.
@@ -62,8 +62,8 @@ FilterMatcher::Value FilterMatcher::payload(const json& field) const {
   const std::string protocol = member(field, "protocol"), name = member(field, "field");
   if (protocol == "ip" || protocol == "ip6") {
     if (v4 != (protocol == "ip")) return Value::absent();
-    if (name == "saddr") return Value::of(packet_.source);
-    if (name == "daddr") return Value::of(packet_.destination);
+    if (name == "saddr") return packet_.source.is_none() ? Value{} : Value::of(packet_.source);
+    if (name == "daddr") return packet_.destination.is_none() ? Value{} : Value::of(packet_.destination);
     if (name == "protocol" || name == "nexthdr") return Value::of(packet_.protocol, Value::Words::protocol);
     if (name == "version") return Value::of(v4 ? 4 : 6);
     if (name == "frag-off") return Value::of(0x4000);  // DF, no fragment
@@ -97,7 +97,7 @@ FilterMatcher::Value FilterMatcher::meta(const std::string& key) const {
     v.number = n;
     return v;
   };
-  const bool v4 = packet_.destination.is_v4();
+  const bool v4 = !packet_.v6;
   if (key == "iifname" || key == "iif") return device(packet_.iif);
   if (key == "oifname" || key == "oif") return device(packet_.oif);
   if (key == "mark") return packet_.mark ? number(*packet_.mark) : v;

@@ -77,7 +77,7 @@ class Walk {
 
  private:
   [[nodiscard]] bool concerns(const NftChain& chain) const {
-    const bool v4 = packet_.destination.is_v4();
+    const bool v4 = !packet_.v6;
     if (!chain.devices.empty()) {
       const std::string& dev = chain.hook == "egress" ? packet_.oif : packet_.iif;
       if (std::find(chain.devices.begin(), chain.devices.end(), dev) == chain.devices.end()) return false;

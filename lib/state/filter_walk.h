@@ -23,7 +23,8 @@ enum class CtState : std::uint8_t { invalid = 1, established = 2, related = 4, n
 /// The packet, as it stands when it reaches the hook.
 struct FilterPacket {
   std::string iif, oif;              // empty: none at this hook, or not known
-  Address source, destination;
+  Address source, destination;       // none: any, so that what depends on it is not certain
+  bool v6 = false;                   // its family
   std::uint8_t protocol = 0;         // IP protocol number
   std::optional<std::uint16_t> sport, dport;
   std::optional<std::uint8_t> tcp_flags;

@@ -72,19 +72,21 @@ class Forecast {
     FilterPacket p;
     p.iif = iif;
     p.oif = oif;
-    p.source = from.address;
-    p.destination = to.address;
+    const auto address = [this](const Address& a) { return q_.any_client && a == q_.client.address ? Address{} : a; };
+    p.source = address(from.address);
+    p.destination = address(to.address);
+    p.v6 = v6_;
     p.protocol = protocol_;
     p.sport = port_of(from.port);
     p.dport = port_of(to.port);
     if (protocol_ == kTcp) p.tcp_flags = flags;
     p.ct = ct;
     const auto type = [this](const Address& a) { return state_.known.addresses ? owns_address(state_, a) ? "local" : "unicast" : ""; };
-    p.source_type = type(p.source);
-    p.destination_type = type(p.destination);
+    p.source_type = type(from.address);
+    p.destination_type = type(to.address);
     if (!iif.empty() && (v6_ ? state_.known.routes_v6 : state_.known.routes_v4)) {
       RouteQuestion back;
-      back.destination = p.source;
+      back.destination = from.address;
       const RouteDecision decision = decide_output(state_, back);
       p.reverse_route = decision.outcome == Outcome::unicast && decision.dev == iif;
     }

@@ -62,6 +62,7 @@ struct PredictedLeg {
 
 struct PredictionQuestion {
   Endpoint client;                        // port 0: not known
+  bool any_client = false;                // `client` stands for all: routes are asked for it, filters for any address
   std::string iif, reply_iif;             // devices that packets were seen to come in by; empty: worked out
   Service service;
   Destination destination;
