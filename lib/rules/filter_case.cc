@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "lvsnat/packet.h"
-#include "rules/cure.h"
 #include "rules/explain.h"
+#include "state/nft_rules.h"
 
 namespace lvsnat::rules {
 namespace {
@@ -32,6 +32,22 @@ class Subjects {
   std::map<std::string, Subject> by_words_;
   std::set<std::string> interfaces_;
 };
+
+/// A rule that stops some clients only, and has: its counter says so, and a client that may well be one of them would meet it.
+bool has_dropped(const Facts& facts, const FilterCase& what, const Standing& s) {
+  for (const bool near : {true, false}) {
+    PredictionQuestion q;
+    const Address vip = s.service->protocol == ServiceProtocol::fwmark ? s.destination->rip : s.service->vip;
+    q.client.address = near ? neighbour_client(*facts.state, vip, *s.service) : example_client(*facts.state, vip);
+    if (q.client.address.is_none()) continue;
+    q.service = *s.service;
+    q.destination = *s.destination;
+    const Prediction p = predict(*facts.state, *facts.filter, q);
+    const PredictedLeg* leg = what.stopped(p);
+    if (leg != nullptr && leg->fate == LegFate::dies && leg->filter->packets.value_or(0) != 0) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -74,8 +90,9 @@ void check_filter(const Facts& facts, FindingSink& sink, const FilterCase& what)
     if (!certain && traffic) continue;
     if (subjects.knows(*leg) && !told.contains(leg->filter->words())) continue;  // packets have shown it already
     told.insert(leg->filter->words());
-    Finding& f = sink.accuse(*what.rule, subjects.of(*leg, s.prediction.service), certain ? Severity::error : Severity::warning,
-                             certain ? Confidence::likely : Confidence::possible);
+    const bool surely = certain || has_dropped(facts, what, s);
+    Finding& f = sink.accuse(*what.rule, subjects.of(*leg, s.prediction.service), surely ? Severity::error : Severity::warning,
+                             surely ? Confidence::likely : Confidence::possible);
     describe(f, s.prediction, *leg, *s.service);
   }
 }

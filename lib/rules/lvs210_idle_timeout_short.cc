@@ -25,8 +25,9 @@ Timestamp idle_before_loss(const Suspect& s) {
   // The real server spoke: its reply left as it was.
   const Clue* leaked = first_clue(s, Clue::Kind::forwarded, Leg::reply);
   const LegCount& masq = c.leg(Leg::masq);
-  if (leaked != nullptr && masq.packets != 0) return leaked->frame.time - std::max(demasq.last, masq.last);
-  return 0;
+  if (leaked == nullptr || masq.packets == 0) return 0;
+  // The client's RST to the stray reply is forwarded too, and no use of the connection.
+  return leaked->frame.time - std::max(masq.last, demasq.last < leaked->frame.time ? demasq.last : 0);
 }
 
 void check(const Facts& facts, FindingSink& sink) {
