@@ -73,7 +73,8 @@ void check_filter(const Facts& facts, FindingSink& sink, const FilterCase& what)
     const PredictedLeg* leg = p == nullptr ? nullptr : what.stopped(*p);
     if (leg == nullptr) continue;
     // Packets and tables agree; only what is not understood or what the capture may have lost makes it less.
-    const Confidence confidence = leg->fate == LegFate::may_die ? Confidence::possible : std::max(missing.confidence, Confidence::likely);
+    const Confidence confidence =
+        leg->fate == LegFate::may_die ? Confidence::possible : std::max(missing.confidence, Confidence::likely);
     Finding& f = accuse_connection(facts, sink, *what.rule, subjects.of(*leg, p->service), s, Severity::error, confidence);
     describe(f, *p, *leg, facts.services[*c.service]);
     Subject consequence;
@@ -103,7 +104,8 @@ Missing missing_demasq_or_answer(const Facts& facts, const Suspect& s) {
   Missing missing = missing_demasq(facts, s);
   if (missing) return missing;
   const LegCount& request = c.leg(Leg::request);
-  if (!facts.inside_captured && !c.saw(Leg::masq) && c.protocol == kTcp && request.unanswered >= 2 && request.last - request.first >= kSecond * 9 / 10) {
+  if (!facts.inside_captured && !c.saw(Leg::masq) && c.protocol == kTcp && request.unanswered >= 2 &&
+      request.last - request.first >= kSecond * 9 / 10) {
     missing.missing = true;
     missing.from_the_start = true;
     missing.confidence = Confidence::likely;
@@ -127,7 +129,8 @@ Prefix network_of(const Facts& facts, const Address& rip) {
 }
 
 void add_filter_cures(Finding& finding, std::vector<Cure> cures, const FilterEnding& ending) {
-  const bool by_iptables = ending.family != "inet" && !ending.chain.empty() && ending.chain.front() >= 'A' && ending.chain.front() <= 'Z';
+  const bool by_iptables =
+      ending.family != "inet" && !ending.chain.empty() && ending.chain.front() >= 'A' && ending.chain.front() <= 'Z';
   if (by_iptables && cures.size() >= 2) std::swap(cures[0], cures[1]);
   FindingSink::cure(finding, std::move(cures));
 }

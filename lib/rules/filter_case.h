@@ -9,10 +9,10 @@ namespace lvsnat::rules {
 
 struct FilterCase {
   const Rule* rule = nullptr;
-  int explained = 0;                                                 // the packet finding whose cause this is
-  bool replies = false;                                              // legs 3 and 4, else 1 and 2
-  const PredictedLeg* (*stopped)(const Prediction&) = nullptr;       // the leg that a filter stops; nullptr: none
-  Missing (*missing)(const Facts&, const Suspect&) = nullptr;        // how packets show it
+  int explained = 0;                                            // the packet finding whose cause this is
+  bool replies = false;                                         // legs 3 and 4, else 1 and 2
+  const PredictedLeg* (*stopped)(const Prediction&) = nullptr;  // the leg that a filter stops; nullptr: none
+  Missing (*missing)(const Facts&, const Suspect&) = nullptr;   // how packets show it
   /// Title, cause and cures; called once a finding.
   void (*describe)(const Facts&, Finding&, const Prediction&, const PredictedLeg&, const Service&) = nullptr;
 };

@@ -19,13 +19,16 @@ void describe(const Facts& facts, Finding& f, const Prediction& p) {
   const std::string global = v6 ? "net.ipv6.conf.all.forwarding" : "net.ipv4.ip_forward";
   // The device's own value is the one that counts; the global one is only a setter (IPv4).
   const bool only_device = !v6 && sysctl_number(*facts.state, global).value_or(0) != 0;
-  f.title = only_device ? "IP forwarding is off on the director's inside device " + reply.in_dev : "IP forwarding is off on the director" + std::string(v6 ? " (IPv6)" : "");
-  f.cause = "The kernel may not forward what comes in by " + reply.in_dev + ", so replies of " + to_string(p.rip.address) + " die on the director before IPVS can rewrite them. "
+  f.title = only_device ? "IP forwarding is off on the director's inside device " + reply.in_dev
+                        : "IP forwarding is off on the director" + std::string(v6 ? " (IPv6)" : "");
+  f.cause = "The kernel may not forward what comes in by " + reply.in_dev + ", so replies of " + to_string(p.rip.address) +
+            " die on the director before IPVS can rewrite them. "
             "Requests pass all the same: IPVS sends them on as the director's own.";
   std::vector<Evidence> packets = std::exchange(f.evidence, {});
   FindingSink::prove(f, setting(facts, global));
   if (!v6) FindingSink::prove(f, setting(facts, forwarding.device_name));
-  if (auto e = counted(facts, "Ip:InAddrErrors", "packets to forward that were dropped because forwarding is off, among others")) FindingSink::prove(f, *e);
+  if (auto e = counted(facts, "Ip:InAddrErrors", "packets to forward that were dropped because forwarding is off, among others"))
+    FindingSink::prove(f, *e);
   for (Evidence& e : packets) FindingSink::prove(f, std::move(e));
   if (only_device) {
     const std::string key = cures::device_key(false, reply.in_dev, "forwarding");

@@ -22,14 +22,16 @@ void accuse(const Facts& facts, FindingSink& sink, const Prediction& p, bool see
   Subject subject;
   subject.interface = reply.in_dev;
   const std::size_t before = sink.findings().size();
-  Finding& f = sink.accuse(send_redirects_on, subject, worked ? Severity::error : Severity::warning, ignored && !worked ? Confidence::possible : Confidence::certain);
+  Finding& f = sink.accuse(send_redirects_on, subject, worked ? Severity::error : Severity::warning,
+                           ignored && !worked ? Confidence::possible : Confidence::certain);
   if (sink.findings().size() == before) {
     f.count = 1;
     return;
   }
   const DeviceSetting redirects = effective_send_redirects(*facts.state, reply.in_dev, v6);
   f.title = "The director " + std::string(worked ? "sends" : "will send") + " ICMP redirects to real servers on " + reply.in_dev;
-  f.cause = "Replies of " + to_string(p.rip.address) + " come in by " + reply.in_dev + " and leave by it again, so the kernel tells the real server to send to " +
+  f.cause = "Replies of " + to_string(p.rip.address) + " come in by " + reply.in_dev +
+            " and leave by it again, so the kernel tells the real server to send to " +
             (p.redirect_gateway ? to_string(*p.redirect_gateway) : std::string("the client")) + " itself, past the director. ";
   f.cause += v6 ? "IPv6 has no setting against that." : "What counts is `all` OR the device: both must be 0.";
   if (!seen) f.cause += " This was worked out from the director's routes for " + to_string(p.client.address) + ".";
@@ -37,7 +39,8 @@ void accuse(const Facts& facts, FindingSink& sink, const Prediction& p, bool see
     FindingSink::prove(f, setting(facts, redirects.all_name));
     FindingSink::prove(f, setting(facts, redirects.device_name));
   }
-  FindingSink::prove(f, saved(facts, "reply " + to_string(p.rip.address) + " > " + to_string(p.client.address) + ": " + reply.route.explanation));
+  FindingSink::prove(f, saved(facts, "reply " + to_string(p.rip.address) + " > " + to_string(p.client.address) + ": " +
+                                         reply.route.explanation));
   const std::vector<std::string> devices{reply.in_dev};
   FindingSink::cure(f, cures::redirects_off(v6, devices));
   if (sent != nullptr) {
@@ -45,7 +48,8 @@ void accuse(const Facts& facts, FindingSink& sink, const Prediction& p, bool see
     explains(f, 111, sent->subject, sent->count);
   }
   if (ignored && !worked) {
-    FindingSink::unchecked(f, "whether the real servers heed redirects from " + to_string(*p.redirect_source) + ": it is not the address that they use as gateway");
+    FindingSink::unchecked(f, "whether the real servers heed redirects from " + to_string(*p.redirect_source) +
+                                  ": it is not the address that they use as gateway");
   }
 }
 
@@ -56,7 +60,9 @@ void check(const Facts& facts, FindingSink& sink) {
     if (s.connection.kind != ConnectionKind::masqueraded || !s.connection.rip) continue;
     // Real servers as clients, and strays on their network: what goes straight there needs no redirect.
     const auto claim = sink.claims().find(s.connection.record);
-    if (claim != sink.claims().end() && std::any_of(claim->second.codes.begin(), claim->second.codes.end(), [](int code) { return code == 114 || code == 115; })) continue;
+    if (claim != sink.claims().end() &&
+        std::any_of(claim->second.codes.begin(), claim->second.codes.end(), [](int code) { return code == 114 || code == 115; }))
+      continue;
     if (const Prediction* p = outlook.of(s.connection)) accuse(facts, sink, *p, true);
   }
   for (const Standing& s : outlook.standing()) {

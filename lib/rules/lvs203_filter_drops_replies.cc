@@ -18,14 +18,25 @@ const PredictedLeg* stopped(const Prediction& p) {
 void describe(const Facts& facts, Finding& f, const Prediction& p, const PredictedLeg& leg, const Service&) {
   const bool rejects = leg.filter->verdict == FilterVerdict::reject;
   const bool may = leg.fate == LegFate::may_die;
-  f.title = "The director's filter " + std::string(may ? "may drop" : rejects ? "rejects" : "drops") + " replies: " + leg.filter->words();
-  f.cause = "Replies of " + to_string(p.rip.address) + std::string(may ? " may be" : " are") + (rejects ? " rejected" : " dropped") + " in the " + leg.hook + " hook by " + leg.filter->words() + ". ";
-  f.cause += leg.hook == "postrouting" ? "There they carry the VIP as source already."
-                                       : "They pass it as RIP -> CIP, before IPVS puts the VIP in: a rule that admits the VIP as source never matches.";
-  add_filter_cures(f, cures::forward_accept(network_of(facts, p.rip.address), leg.in_dev, leg.filter->family + " " + leg.filter->table, leg.filter->chain), *leg.filter);
+  f.title = "The director's filter " +
+            std::string(may       ? "may drop"
+                        : rejects ? "rejects"
+                                  : "drops") +
+            " replies: " + leg.filter->words();
+  f.cause = "Replies of " + to_string(p.rip.address) + std::string(may ? " may be" : " are") +
+            (rejects ? " rejected" : " dropped") + " in the " + leg.hook + " hook by " + leg.filter->words() + ". ";
+  f.cause += leg.hook == "postrouting"
+                 ? "There they carry the VIP as source already."
+                 : "They pass it as RIP -> CIP, before IPVS puts the VIP in: a rule that admits the VIP as source never matches.";
+  add_filter_cures(f,
+                   cures::forward_accept(network_of(facts, p.rip.address), leg.in_dev,
+                                         leg.filter->family + " " + leg.filter->table, leg.filter->chain),
+                   *leg.filter);
 }
 
-void check(const Facts& facts, FindingSink& sink) { check_filter(facts, sink, {&filter_drops_replies, 103, true, stopped, missing_masq, describe}); }
+void check(const Facts& facts, FindingSink& sink) {
+  check_filter(facts, sink, {&filter_drops_replies, 103, true, stopped, missing_masq, describe});
+}
 
 }  // namespace
 

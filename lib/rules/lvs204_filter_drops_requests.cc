@@ -19,17 +19,28 @@ void describe(const Facts& facts, Finding& f, const Prediction& p, const Predict
   const bool rejects = leg.filter->verdict == FilterVerdict::reject;
   const bool may = leg.fate == LegFate::may_die;
   const bool inward = leg.hook != "output" && leg.hook != "postrouting";
-  const std::string what = inward ? "requests to " + (p.vip.address.is_none() ? p.service : to_string(p.vip)) : "forwarded requests to " + to_string(p.rip.address);
-  f.title = "The director's filter " + std::string(may ? "may drop " : rejects ? "rejects " : "drops ") + what + ": " + leg.filter->words();
-  f.cause = (inward ? "Requests (CIP -> VIP) " : "Requests that IPVS has rewritten (CIP -> RIP) ") + std::string(may ? "may be" : "are") + (rejects ? " rejected" : " dropped") + " in the " + leg.hook +
-            " hook by " + leg.filter->words() + ". ";
-  f.cause += inward ? "IPVS takes a request only after the input filter has let it pass." : "What IPVS forwards goes through the output hook, never through forward.";
+  const std::string what = inward ? "requests to " + (p.vip.address.is_none() ? p.service : to_string(p.vip))
+                                  : "forwarded requests to " + to_string(p.rip.address);
+  f.title = "The director's filter " +
+            std::string(may       ? "may drop "
+                        : rejects ? "rejects "
+                                  : "drops ") +
+            what + ": " + leg.filter->words();
+  f.cause = (inward ? "Requests (CIP -> VIP) " : "Requests that IPVS has rewritten (CIP -> RIP) ") +
+            std::string(may ? "may be" : "are") + (rejects ? " rejected" : " dropped") + " in the " + leg.hook + " hook by " +
+            leg.filter->words() + ". ";
+  f.cause += inward ? "IPVS takes a request only after the input filter has let it pass."
+                    : "What IPVS forwards goes through the output hook, never through forward.";
   const std::string table = leg.filter->family + " " + leg.filter->table;
   if (leg.needs_conntrack) {
-    f.cause += " It is the state of the connection that the rule asks for: with net.ipv4.vs.conntrack=0 these packets are untracked.";
+    f.cause +=
+        " It is the state of the connection that the rule asks for: with net.ipv4.vs.conntrack=0 these packets are untracked.";
     FindingSink::cure(f, cures::vs_conntrack(true));
   }
-  add_filter_cures(f, inward ? cures::input_accept(service, table, leg.filter->chain) : cures::output_accept(network_of(facts, p.rip.address), leg.out_dev, table, leg.filter->chain), *leg.filter);
+  add_filter_cures(f,
+                   inward ? cures::input_accept(service, table, leg.filter->chain)
+                          : cures::output_accept(network_of(facts, p.rip.address), leg.out_dev, table, leg.filter->chain),
+                   *leg.filter);
 }
 
 void check(const Facts& facts, FindingSink& sink) {

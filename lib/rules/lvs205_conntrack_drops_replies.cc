@@ -18,14 +18,21 @@ const PredictedLeg* stopped(const Prediction& p) {
 void describe(const Facts& facts, Finding& f, const Prediction& p, const PredictedLeg& leg, const Service& service) {
   const bool datagrams = service.protocol == ServiceProtocol::udp;
   f.title = "Replies are dropped because IPVS does not track connections: " + leg.filter->words();
-  f.cause = "With net.ipv4.vs.conntrack=0 IPVS takes its connections out of connection tracking, so a reply of " + to_string(p.rip.address) + " is " + (datagrams ? "new" : "invalid") +
-            " to it, and " + leg.filter->words() + " drops it in the " + leg.hook + " hook. With tracking it would be established and pass. Admitting established connections does not help.";
+  f.cause = "With net.ipv4.vs.conntrack=0 IPVS takes its connections out of connection tracking, so a reply of " +
+            to_string(p.rip.address) + " is " + (datagrams ? "new" : "invalid") + " to it, and " + leg.filter->words() +
+            " drops it in the " + leg.hook +
+            " hook. With tracking it would be established and pass. Admitting established connections does not help.";
   FindingSink::prove(f, setting(facts, "net.ipv4.vs.conntrack"));
   FindingSink::cure(f, cures::vs_conntrack(true));
-  add_filter_cures(f, cures::forward_accept(network_of(facts, p.rip.address), leg.in_dev, leg.filter->family + " " + leg.filter->table, leg.filter->chain), *leg.filter);
+  add_filter_cures(f,
+                   cures::forward_accept(network_of(facts, p.rip.address), leg.in_dev,
+                                         leg.filter->family + " " + leg.filter->table, leg.filter->chain),
+                   *leg.filter);
 }
 
-void check(const Facts& facts, FindingSink& sink) { check_filter(facts, sink, {&conntrack_drops_replies, 103, true, stopped, missing_masq, describe}); }
+void check(const Facts& facts, FindingSink& sink) {
+  check_filter(facts, sink, {&conntrack_drops_replies, 103, true, stopped, missing_masq, describe});
+}
 
 }  // namespace
 

@@ -30,17 +30,23 @@ void describe(const Facts& facts, Finding& f, const Prediction& p, const Predict
   const Address source = replies ? p.rip.address : p.client.address;
   const DeviceSetting setting_of = effective_rp_filter(*facts.state, leg.in_dev);
   const ReversePath& back = leg.route.reverse;
-  f.title = "Reverse-path filtering on " + leg.in_dev + " drops " + (replies ? "replies of " : "requests from ") + to_string(source);
+  f.title =
+      "Reverse-path filtering on " + leg.in_dev + " drops " + (replies ? "replies of " : "requests from ") + to_string(source);
   f.cause = "Packets from " + to_string(source) + " come in by " + leg.in_dev + ", but the director's route to that address " +
-            (back.route ? "is " + to_string(*back.route) : std::string("does not exist")) + ". The effective rp_filter (the larger of `all` and the device) is " +
+            (back.route ? "is " + to_string(*back.route) : std::string("does not exist")) +
+            ". The effective rp_filter (the larger of `all` and the device) is " +
             std::to_string(setting_of.effective.value_or(1)) + ", so the kernel drops them without a word, before any rule.";
   std::vector<Evidence> packets = std::exchange(f.evidence, {});
   FindingSink::prove(f, setting(facts, setting_of.all_name));
   FindingSink::prove(f, setting(facts, setting_of.device_name));
   if (back.route) FindingSink::prove(f, saved(facts, "route back to " + to_string(source) + ": " + to_string(*back.route)));
-  if (auto e = counted(facts, "TcpExt:IPReversePathFilter", "packets that the reverse path check dropped")) FindingSink::prove(f, *e);
+  if (auto e = counted(facts, "TcpExt:IPReversePathFilter", "packets that the reverse path check dropped"))
+    FindingSink::prove(f, *e);
   for (Evidence& e : packets) FindingSink::prove(f, std::move(e));
-  FindingSink::cure(f, Cure{Where::director, "ip route get " + to_string(source) + "   # mend this route if it is wrong: it should leave by " + cures::shell_word(leg.in_dev), std::nullopt});
+  FindingSink::cure(f, Cure{Where::director,
+                            "ip route get " + to_string(source) + "   # mend this route if it is wrong: it should leave by " +
+                                cures::shell_word(leg.in_dev),
+                            std::nullopt});
   FindingSink::cure(f, cures::rp_filter(Where::director, leg.in_dev));
 }
 
@@ -59,7 +65,8 @@ void check(const Facts& facts, FindingSink& sink) {
     // Where it came in must have been seen: a guessed device proves nothing.
     if (leg == nullptr || (!replies && outlook.arrival(c, Leg::request).empty() && p->arrival_doubtful)) continue;
     const Missing& missing = replies ? swallowed_reply : swallowed_request;
-    Finding& f = accuse_connection(facts, sink, rp_filter_drops, subject_of(*leg, replies, *p), s, Severity::error, std::max(missing.confidence, Confidence::likely));
+    Finding& f = accuse_connection(facts, sink, rp_filter_drops, subject_of(*leg, replies, *p), s, Severity::error,
+                                   std::max(missing.confidence, Confidence::likely));
     describe(facts, f, *p, *leg, replies);
     Subject consequence;
     consequence.service = p->service;
@@ -73,9 +80,12 @@ void check(const Facts& facts, FindingSink& sink) {
       // Which way clients come is a guess once it contradicts the routes: said, but no error, and only where no packet can tell.
       const bool guess = !replies && s.prediction.arrival_doubtful;
       if (shown || (guess && facts.connections.total != 0)) continue;
-      Finding& f = sink.accuse(rp_filter_drops, subject_of(*leg, replies, s.prediction), guess ? Severity::warning : Severity::error, guess ? Confidence::possible : Confidence::likely);
+      Finding& f = sink.accuse(rp_filter_drops, subject_of(*leg, replies, s.prediction),
+                               guess ? Severity::warning : Severity::error, guess ? Confidence::possible : Confidence::likely);
       describe(facts, f, s.prediction, *leg, replies);
-      if (guess) FindingSink::unchecked(f, "by which device requests from outside come in: the VIP belongs to the network of " + leg->in_dev + ", the route to distant clients leads elsewhere (a capture shows it)");
+      if (guess)
+        FindingSink::unchecked(f, "by which device requests from outside come in: the VIP belongs to the network of " +
+                                      leg->in_dev + ", the route to distant clients leads elsewhere (a capture shows it)");
     }
   }
 }

@@ -16,28 +16,39 @@ void accuse(const Facts& facts, FindingSink& sink, const Prediction& p) {
   Subject subject;
   subject.interface = p.leg(Leg::reply).out_dev;
   const std::size_t before = sink.findings().size();
-  Finding& f = sink.accuse(masquerade_rule_takes_replies, subject, to_vip ? Severity::info : Severity::warning, to_vip || !t.certain ? Confidence::possible : Confidence::certain);
+  Finding& f = sink.accuse(masquerade_rule_takes_replies, subject, to_vip ? Severity::info : Severity::warning,
+                           to_vip || !t.certain ? Confidence::possible : Confidence::certain);
   if (sink.findings().size() == before) {
     f.count = 1;
     return;
   }
   f.title = "A " + t.kind + " rule would take replies that IPVS has lost";
-  f.cause = t.rule.words() + " matches " + to_string(p.rip.address) + " -> client on its way out. It does no harm while IPVS has an entry for the connection; once the entry is gone "
+  f.cause = t.rule.words() + " matches " + to_string(p.rip.address) +
+            " -> client on its way out. It does no harm while IPVS has an entry for the connection; once the entry is gone "
             "(expired, cleared, one-packet scheduling), late replies leave with ";
-  f.cause += t.address ? to_string(*t.address) : std::string("the first address of " + subject.interface.value_or("the interface"));
+  f.cause +=
+      t.address ? to_string(*t.address) : std::string("the first address of " + subject.interface.value_or("the interface"));
   f.cause += to_vip ? ", which is the VIP: the right source." : " as source, which the client never spoke to.";
   FindingSink::prove(f, saved(facts, t.rule.words()));
   Prefix net = network_of(facts, p.rip.address);
-  const bool by_iptables = t.rule.family != "inet" && !t.rule.chain.empty() && t.rule.chain.front() >= 'A' && t.rule.chain.front() <= 'Z';
+  const bool by_iptables =
+      t.rule.family != "inet" && !t.rule.chain.empty() && t.rule.chain.front() >= 'A' && t.rule.chain.front() <= 'Z';
   const char* const protocol = p.service.starts_with("udp") ? "udp" : p.service.starts_with("sctp") ? "sctp" : "tcp";
-  const std::string port = p.rip.port != 0 ? std::string(protocol) + " sport " + std::to_string(p.rip.port) : "meta l4proto " + std::string(protocol);
+  const std::string port =
+      p.rip.port != 0 ? std::string(protocol) + " sport " + std::to_string(p.rip.port) : "meta l4proto " + std::string(protocol);
   const std::string iptables_port = p.rip.port != 0 ? " --sport " + std::to_string(p.rip.port) : std::string();
   const bool v6 = !p.rip.address.is_v4();
-  Cure nft{Where::director, "nft insert rule " + t.rule.family + " " + t.rule.table + " " + t.rule.chain + (v6 ? " ip6" : " ip") + " saddr " + to_string(net) + " " + port + " accept",
+  Cure nft{Where::director,
+           "nft insert rule " + t.rule.family + " " + t.rule.table + " " + t.rule.chain + (v6 ? " ip6" : " ip") + " saddr " +
+               to_string(net) + " " + port + " accept",
            "the same rule in /etc/nftables.conf (systemctl enable nftables)"};
-  Cure iptables{Where::director, std::string(v6 ? "ip6tables" : "iptables") + " -t nat -I POSTROUTING -s " + to_string(net) + " -p " + protocol + iptables_port + " -j ACCEPT", "netfilter-persistent save"};
+  Cure iptables{Where::director,
+                std::string(v6 ? "ip6tables" : "iptables") + " -t nat -I POSTROUTING -s " + to_string(net) + " -p " + protocol +
+                    iptables_port + " -j ACCEPT",
+                "netfilter-persistent save"};
   FindingSink::cure(f, by_iptables ? iptables : nft);
-  if (to_vip || !t.certain) FindingSink::unchecked(f, "whether entries are ever lost: IPVS timeouts against the idle times of the service");
+  if (to_vip || !t.certain)
+    FindingSink::unchecked(f, "whether entries are ever lost: IPVS timeouts against the idle times of the service");
 }
 
 void check(const Facts& facts, FindingSink& sink) {

@@ -32,11 +32,14 @@ void check(const Facts& facts, FindingSink& sink) {
   if (facts.state == nullptr || !facts.state->known.addresses || facts.state->addresses.empty()) return;
   const KernelState& state = *facts.state;
   // Without any VIP it is the standby of a pair, which does not have the floating gateway either.
-  const bool active = facts.vips.empty() || std::any_of(facts.vips.begin(), facts.vips.end(), [&](const Address& vip) { return owns_address(state, vip); });
+  const bool active = facts.vips.empty() || std::any_of(facts.vips.begin(), facts.vips.end(),
+                                                        [&](const Address& vip) { return owns_address(state, vip); });
   if (!active) return;
   std::map<Address, std::vector<const Question*>> asked;
   for (const Question& q : facts.questions) {
-    if (!facts.rips.contains(q.asker) || facts.rips.contains(q.target) || q.answered || q.unicast || facts.claimed(q.target) || owns_address(state, q.target)) continue;
+    if (!facts.rips.contains(q.asker) || facts.rips.contains(q.target) || q.answered || q.unicast || facts.claimed(q.target) ||
+        owns_address(state, q.target))
+      continue;
     asked[q.target].push_back(&q);
   }
   for (const Address& gateway : facts.gateways) {
@@ -49,7 +52,8 @@ void check(const Facts& facts, FindingSink& sink) {
     }
   }
   for (const auto& [target, questions] : asked) {
-    const bool is_client = std::any_of(facts.suspects.begin(), facts.suspects.end(), [&, t = target](const Suspect& s) { return s.connection.client.address == t; });
+    const bool is_client = std::any_of(facts.suspects.begin(), facts.suspects.end(),
+                                       [&, t = target](const Suspect& s) { return s.connection.client.address == t; });
     if (is_client || facts.vips.contains(target)) continue;
     std::set<Address> askers;
     bool again = false;
@@ -58,16 +62,21 @@ void check(const Facts& facts, FindingSink& sink) {
       again = again || insistent(*q);
     }
     const bool declared = facts.gateways.contains(target);
-    const bool everybodys = askers.size() >= 2 && std::all_of(talking.begin(), talking.end(), [&](const Address& rip) { return askers.contains(rip); });
+    const bool everybodys = askers.size() >= 2 &&
+                            std::all_of(talking.begin(), talking.end(), [&](const Address& rip) { return askers.contains(rip); });
     // One real server that asks for what nobody has, while the others work, has a wrong route of its own (LVS101).
     if (!declared && !everybodys) continue;
-    const Confidence confidence = !again && !declared ? Confidence::possible : declared ? Confidence::certain : Confidence::likely;
+    const Confidence confidence = !again && !declared ? Confidence::possible
+                                  : declared          ? Confidence::certain
+                                                      : Confidence::likely;
     Subject subject;
     subject.gateway = to_string(target);
     Finding* f = nullptr;
     for (const Suspect& s : facts.suspects) {
       const Connection& c = s.connection;
-      if (c.kind != ConnectionKind::masqueraded || !c.rip || (!askers.empty() && !askers.contains(c.rip->address)) || sink.is_claimed(c.record) || !missing_reply(facts, s)) continue;
+      if (c.kind != ConnectionKind::masqueraded || !c.rip || (!askers.empty() && !askers.contains(c.rip->address)) ||
+          sink.is_claimed(c.record) || !missing_reply(facts, s))
+        continue;
       f = &accuse_connection(facts, sink, gateway_address_missing, subject, s, Severity::error, confidence);
     }
     if (f == nullptr) {
@@ -76,8 +85,10 @@ void check(const Facts& facts, FindingSink& sink) {
     Prefix prefix;
     const std::string dev = home_of(state, target, prefix);
     f->title = "The director does not have the address " + to_string(target) + " that real servers use as gateway";
-    f->cause = "The real servers send what is for clients to " + to_string(target) + ", which is on no interface of this director, and nobody else answers for it: replies have nobody to go to. "
-               "The alias is not up, a failover moved the VIP but not this address, or the real servers are set to a wrong gateway.";
+    f->cause =
+        "The real servers send what is for clients to " + to_string(target) +
+        ", which is on no interface of this director, and nobody else answers for it: replies have nobody to go to. "
+        "The alias is not up, a failover moved the VIP but not this address, or the real servers are set to a wrong gateway.";
     std::vector<Evidence> packets = std::exchange(f->evidence, {});
     std::string held;
     for (const InterfaceAddress& a : state.addresses) {
@@ -86,12 +97,16 @@ void check(const Facts& facts, FindingSink& sink) {
     }
     FindingSink::prove(*f, saved(facts, to_string(target) + " is not among the director's addresses: " + held));
     for (const Question* q : questions) {
-      FindingSink::prove(*f, facts.evidence(q->first, to_string(q->asker) + " asks for " + to_string(target) + " " + std::to_string(q->count) + (q->count == 1 ? " time" : " times") + " and nobody answers"));
+      FindingSink::prove(
+          *f, facts.evidence(q->first, to_string(q->asker) + " asks for " + to_string(target) + " " + std::to_string(q->count) +
+                                           (q->count == 1 ? " time" : " times") + " and nobody answers"));
     }
-    if (questions.empty()) FindingSink::prove(*f, saved(facts, to_string(target) + " is the gateway that the configuration gives the real servers"));
+    if (questions.empty())
+      FindingSink::prove(*f, saved(facts, to_string(target) + " is the gateway that the configuration gives the real servers"));
     for (Evidence& e : packets) FindingSink::prove(*f, std::move(e));
     FindingSink::cure(*f, cures::add_address(prefix, dev.empty() ? "INSIDE" : dev));
-    if (confidence == Confidence::possible) FindingSink::unchecked(*f, "it was asked for only once; ip route show default on the real servers");
+    if (confidence == Confidence::possible)
+      FindingSink::unchecked(*f, "it was asked for only once; ip route show default on the real servers");
     if (again) explains(*f, 118, subject, questions.size());
   }
 }

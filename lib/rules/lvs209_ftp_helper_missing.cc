@@ -17,17 +17,26 @@ void check(const Facts& facts, FindingSink& sink) {
   });
   if (translated || has_module(state, "ip_vs_ftp")) return;
   for (const Service& service : state.ipvs.services) {
-    const bool masquerades = std::any_of(service.destinations.begin(), service.destinations.end(), [](const Destination& d) { return d.method == Method::masq; });
+    const bool masquerades = std::any_of(service.destinations.begin(), service.destinations.end(),
+                                         [](const Destination& d) { return d.method == Method::masq; });
     if (service.protocol != ServiceProtocol::tcp || service.port != 21 || !masquerades) continue;
     Subject subject;
     subject.service = to_string(service);
     const bool known = state.known.modules;
-    Finding& f = sink.accuse(ftp_helper_missing, subject, known ? Severity::warning : Severity::info, known ? Confidence::certain : Confidence::possible);
-    f.title = known ? "The FTP helper is not loaded for " + *subject.service : "Whether the FTP helper is loaded for " + *subject.service + " is not known";
-    f.cause = known ? "The module ip_vs_ftp is not loaded: addresses and ports that FTP announces inside its control connection are not translated, and data connections fail."
+    Finding& f = sink.accuse(ftp_helper_missing, subject, known ? Severity::warning : Severity::info,
+                             known ? Confidence::certain : Confidence::possible);
+    f.title = known ? "The FTP helper is not loaded for " + *subject.service
+                    : "Whether the FTP helper is loaded for " + *subject.service + " is not known";
+    f.cause = known ? "The module ip_vs_ftp is not loaded: addresses and ports that FTP announces inside its control connection "
+                      "are not translated, and data connections fail."
                     : "FTP through LVS-NAT needs the module ip_vs_ftp; the list of modules was not saved.";
-    FindingSink::prove(f, saved(facts, known ? "ip_vs_ftp is not in the list of modules (" + std::to_string(state.modules.size()) + " loaded)" : "service " + *subject.service));
-    if (!known) FindingSink::unchecked(f, "cat /proc/net/ip_vs_app on the director (a line \"TCP 21 n ftp\"), or /proc/modules as `modules` in the state directory");
+    FindingSink::prove(
+        f, saved(facts, known ? "ip_vs_ftp is not in the list of modules (" + std::to_string(state.modules.size()) + " loaded)"
+                              : "service " + *subject.service));
+    if (!known)
+      FindingSink::unchecked(f,
+                             "cat /proc/net/ip_vs_app on the director (a line \"TCP 21 n ftp\"), or /proc/modules as `modules` "
+                             "in the state directory");
     FindingSink::cure(f, cures::ftp_helper());
     if (const Finding* broken = found(sink, 123)) explains(f, 123, broken->subject, broken->count);
   }

@@ -19,7 +19,8 @@ Timestamp idle_before_loss(const Suspect& s) {
   const LegCount& demasq = c.leg(Leg::demasq);
   const LegCount& reply = c.leg(Leg::reply);
   // The client spoke: the director's own TCP reset it.
-  if (const Clue* reset = first_clue(s, Clue::Kind::reset, Leg::masq); reset != nullptr && !reply.rst && demasq.packets != 0 && c.leg(Leg::request).unpaired >= 1) {
+  if (const Clue* reset = first_clue(s, Clue::Kind::reset, Leg::masq);
+      reset != nullptr && !reply.rst && demasq.packets != 0 && c.leg(Leg::request).unpaired >= 1) {
     return reset->frame.time - std::max(demasq.last, reply.last);
   }
   // The real server spoke: its reply left as it was.
@@ -43,16 +44,23 @@ void check(const Facts& facts, FindingSink& sink) {
     subject.service = service_text(facts, c);
     Finding& f = sink.accuse(idle_timeout_short, subject, Severity::warning, Confidence::certain);
     FindingSink::cite(f, c.record);
-    if (f.evidence.size() < FindingSink::kEvidence) FindingSink::prove(f, Evidence{connection_text(c) + " was silent for " + to_duration(idle), std::nullopt, std::nullopt, std::nullopt, std::nullopt});
+    if (f.evidence.size() < FindingSink::kEvidence)
+      FindingSink::prove(f, Evidence{connection_text(c) + " was silent for " + to_duration(idle), std::nullopt, std::nullopt,
+                                     std::nullopt, std::nullopt});
     for (const int code : {112, 104}) {
       if (const Finding* lost = found(sink, code); lost != nullptr && f.count == 1) explains(f, code, lost->subject, lost->count);
     }
     if (!f.cause.empty()) continue;
     const char* which = c.protocol == kUdp ? "udp" : "tcp";
-    f.title = "IPVS forgets idle connections of " + *subject.service + " after " + std::to_string(timeout) + " s, sooner than they are used";
-    f.cause = "The IPVS timeout for " + std::string(which) + " is " + std::to_string(timeout) + " s. Connections of this service were silent for longer and then went on: their entry had expired.";
-    FindingSink::prove(f, saved(facts, "IPVS timeouts (tcp tcpfin udp): " + std::to_string(timeouts.tcp) + " " + std::to_string(timeouts.tcp_fin) + " " + std::to_string(timeouts.udp)));
-    FindingSink::cure(f, c.protocol == kUdp ? cures::timeouts(std::nullopt, std::nullopt, std::max<std::uint32_t>(900, timeout * 4)) : cures::timeouts(7200, 120, 300));
+    f.title = "IPVS forgets idle connections of " + *subject.service + " after " + std::to_string(timeout) +
+              " s, sooner than they are used";
+    f.cause = "The IPVS timeout for " + std::string(which) + " is " + std::to_string(timeout) +
+              " s. Connections of this service were silent for longer and then went on: their entry had expired.";
+    FindingSink::prove(f, saved(facts, "IPVS timeouts (tcp tcpfin udp): " + std::to_string(timeouts.tcp) + " " +
+                                           std::to_string(timeouts.tcp_fin) + " " + std::to_string(timeouts.udp)));
+    FindingSink::cure(f, c.protocol == kUdp
+                             ? cures::timeouts(std::nullopt, std::nullopt, std::max<std::uint32_t>(900, timeout * 4))
+                             : cures::timeouts(7200, 120, 300));
   }
 }
 

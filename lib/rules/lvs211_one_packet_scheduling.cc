@@ -11,17 +11,23 @@ namespace {
 void check(const Facts& facts, FindingSink& sink) {
   // Flags come from state or from what an admin declared; packets alone tell none.
   for (const Service& service : facts.services) {
-    const bool masquerades = std::any_of(service.destinations.begin(), service.destinations.end(), [](const Destination& d) { return d.method == Method::masq; });
+    const bool masquerades = std::any_of(service.destinations.begin(), service.destinations.end(),
+                                         [](const Destination& d) { return d.method == Method::masq; });
     if (!service.one_packet || !masquerades || service.persistence_engine == "sip") continue;
     Subject subject;
     subject.service = to_string(service);
     Finding& f = sink.accuse(one_packet_scheduling, subject, Severity::warning, Confidence::certain);
     f.title = "One-packet scheduling of " + *subject.service + " loses the replies";
-    f.cause = "The service has --ops: IPVS keeps no entry after a request, so nothing turns the real server's address into the VIP when the reply comes. With masquerading this cannot work.";
-    FindingSink::prove(f, saved(facts, *subject.service + " " + (service.scheduler.empty() ? std::string() : service.scheduler + " ") + "ops, destinations with masquerading"));
+    f.cause =
+        "The service has --ops: IPVS keeps no entry after a request, so nothing turns the real server's address into the VIP "
+        "when the reply comes. With masquerading this cannot work.";
+    FindingSink::prove(
+        f, saved(facts, *subject.service + " " + (service.scheduler.empty() ? std::string() : service.scheduler + " ") +
+                            "ops, destinations with masquerading"));
     FindingSink::cure(f, cures::no_one_packet(service));
     for (const Finding& other : sink.findings()) {
-      if ((other.code == 104 || other.code == 105) && (!other.subject.service || other.subject.service == subject.service)) explains(f, other.code, other.subject, other.count);
+      if ((other.code == 104 || other.code == 105) && (!other.subject.service || other.subject.service == subject.service))
+        explains(f, other.code, other.subject, other.count);
     }
   }
 }

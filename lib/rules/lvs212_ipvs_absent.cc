@@ -11,13 +11,21 @@ void check(const Facts& facts, FindingSink& sink) {
   const Ipvs& ipvs = facts.state->ipvs;
   Finding& f = sink.accuse(ipvs_absent, {}, Severity::error, Confidence::certain);
   f.title = ipvs.present ? "IPVS has no service configured" : "There is no IPVS in this kernel";
-  f.cause = ipvs.present ? "The IPVS table is empty: requests to a VIP are answered by the director itself, or not at all, and replies of connections that were open leave as they are."
-                         : "The kernel has no IPVS here (module not loaded or not built, or another network namespace): nothing is forwarded to real servers.";
-  FindingSink::prove(f, saved(facts, ipvs.present ? "IPVS is there" + (ipvs.version.empty() ? std::string() : " (version " + ipvs.version + ")") + ", and its table has no service" : "no IPVS: /proc/net/ip_vs does not exist"));
+  f.cause = ipvs.present ? "The IPVS table is empty: requests to a VIP are answered by the director itself, or not at all, and "
+                           "replies of connections that were open leave as they are."
+                         : "The kernel has no IPVS here (module not loaded or not built, or another network namespace): nothing "
+                           "is forwarded to real servers.";
+  FindingSink::prove(
+      f,
+      saved(facts, ipvs.present ? "IPVS is there" + (ipvs.version.empty() ? std::string() : " (version " + ipvs.version + ")") +
+                                      ", and its table has no service"
+                                : "no IPVS: /proc/net/ip_vs does not exist"));
   if (!ipvs.present) FindingSink::cure(f, cures::load_ipvs());
-  FindingSink::cure(f, Cure{Where::director, "ipvsadm -R < /etc/ipvsadm.rules   # or: systemctl restart keepalived", "systemctl enable keepalived; without keepalived AUTO=\"true\" in /etc/default/ipvsadm"});
+  FindingSink::cure(f, Cure{Where::director, "ipvsadm -R < /etc/ipvsadm.rules   # or: systemctl restart keepalived",
+                            "systemctl enable keepalived; without keepalived AUTO=\"true\" in /etc/default/ipvsadm"});
   for (const Finding& other : sink.findings()) {
-    if (other.code == 104 || other.code == 105 || other.code == 110 || other.code == 112) explains(f, other.code, other.subject, other.count);
+    if (other.code == 104 || other.code == 105 || other.code == 110 || other.code == 112)
+      explains(f, other.code, other.subject, other.count);
   }
 }
 

@@ -13,20 +13,25 @@ namespace {
 
 bool concerns(const Prediction& p) {
   if (!p.offload) return false;
-  const auto has = [&](const std::string& dev) { return std::find(p.flowtable_devices.begin(), p.flowtable_devices.end(), dev) != p.flowtable_devices.end(); };
+  const auto has = [&](const std::string& dev) {
+    return std::find(p.flowtable_devices.begin(), p.flowtable_devices.end(), dev) != p.flowtable_devices.end();
+  };
   return p.flowtable_devices.empty() || has(p.leg(Leg::reply).in_dev) || has(p.leg(Leg::reply).out_dev);
 }
 
 void describe(const Facts& facts, Finding& f, const Prediction* p) {
   if (f.cause.empty()) {
     f.title = "A flowtable forwards established connections past IPVS";
-    f.cause = "After the handshake the packets of a connection are forwarded untouched in both directions: CIP -> VIP inside, RIP -> CIP outside. nftables' fast path has learnt the connection "
-              "(net.ipv4.vs.conntrack=1), but not what IPVS rewrites.";
+    f.cause =
+        "After the handshake the packets of a connection are forwarded untouched in both directions: CIP -> VIP inside, RIP -> "
+        "CIP outside. nftables' fast path has learnt the connection "
+        "(net.ipv4.vs.conntrack=1), but not what IPVS rewrites.";
   }
   if (p == nullptr) return;
   FindingSink::prove(f, saved(facts, p->offload->words() + " hands connections to flowtable " + p->flowtable));
   FindingSink::prove(f, setting(facts, "net.ipv4.vs.conntrack"));
-  if (!p->vip.address.is_none()) FindingSink::cure(f, cures::flowtable_exclude(p->vip.address, network_of(facts, p->rip.address)));
+  if (!p->vip.address.is_none())
+    FindingSink::cure(f, cures::flowtable_exclude(p->vip.address, network_of(facts, p->rip.address)));
   FindingSink::cure(f, cures::vs_conntrack(false));
 }
 
@@ -39,17 +44,24 @@ void check(const Facts& facts, FindingSink& sink) {
     const LegCount& demasq = c.leg(Leg::demasq);
     const Clue* unrewritten = first_clue(s, Clue::Kind::forwarded, Leg::request);
     // Rewritten first, then not: direct routing (LVS122) never rewrites.
-    if (unrewritten == nullptr || demasq.packets == 0 || !c.saw(Leg::reply) || unrewritten->frame.time < demasq.first || request.packets < 2) continue;
+    if (unrewritten == nullptr || demasq.packets == 0 || !c.saw(Leg::reply) || unrewritten->frame.time < demasq.first ||
+        request.packets < 2)
+      continue;
     const Prediction* p = outlook.of(c);
     const bool by_state = p != nullptr && concerns(*p);
     Subject subject;
     subject.service = service_text(facts, c);
-    Finding& f = accuse_connection(facts, sink, flowtable_bypasses_ipvs, subject, s, Severity::error, by_state ? Confidence::certain : Confidence::likely);
-    FindingSink::prove(f, facts.evidence(unrewritten->frame, connection_text(c) + ": a request leaves the director unrewritten after the handshake", Leg::request));
+    Finding& f = accuse_connection(facts, sink, flowtable_bypasses_ipvs, subject, s, Severity::error,
+                                   by_state ? Confidence::certain : Confidence::likely);
+    FindingSink::prove(
+        f, facts.evidence(unrewritten->frame,
+                          connection_text(c) + ": a request leaves the director unrewritten after the handshake", Leg::request));
     describe(facts, f, by_state ? p : nullptr);
     if (!by_state) {
       FindingSink::unchecked(f, "nft list flowtables, and conntrack -L | grep OFFLOAD on the director");
-      FindingSink::cure(f, Cure{Where::director, "nft list ruleset | grep -n 'flow add'   # keep the VIP and the real servers out of it", std::nullopt});
+      FindingSink::cure(
+          f, Cure{Where::director, "nft list ruleset | grep -n 'flow add'   # keep the VIP and the real servers out of it",
+                  std::nullopt});
     }
   }
   for (const Standing& s : outlook.standing()) {

@@ -10,7 +10,8 @@ void check(const Facts& facts, FindingSink& sink) {
   if (facts.state == nullptr || !facts.state->known.services || !facts.state->known.addresses) return;
   for (const Service& service : facts.state->ipvs.services) {
     for (const Destination& d : service.destinations) {
-      if ((d.method != Method::masq && d.method != Method::local) || (!d.rip.is_loopback() && !owns_address(*facts.state, d.rip))) continue;
+      if ((d.method != Method::masq && d.method != Method::local) || (!d.rip.is_loopback() && !owns_address(*facts.state, d.rip)))
+        continue;
       const std::uint16_t port = destination_port(service, d, service.port);
       Subject subject;
       subject.service = to_string(service);
@@ -19,16 +20,22 @@ void check(const Facts& facts, FindingSink& sink) {
       if (!f.cause.empty()) continue;
       const std::string at = to_string(Endpoint{d.rip, port});
       FindingSink::prove(f, saved(facts, "destination " + at + " of " + *subject.service));
-      const Cure remove{Where::director,
-                        "ipvsadm -d " + std::string(service.protocol == ServiceProtocol::fwmark ? "-f " + std::to_string(service.fwmark.value_or(0)) + (service.v6 ? " -6" : "")
-                                                    : service.protocol == ServiceProtocol::tcp  ? "-t " + to_string(Endpoint{service.vip, service.port})
-                                                    : service.protocol == ServiceProtocol::udp  ? "-u " + to_string(Endpoint{service.vip, service.port})
-                                                                                                : "--sctp-service " + to_string(Endpoint{service.vip, service.port})) +
-                            " -r " + at,
-                        "ipvsadm -Sn > /etc/ipvsadm.rules, or keepalived.conf"};
+      const Cure remove{
+          Where::director,
+          "ipvsadm -d " +
+              std::string(service.protocol == ServiceProtocol::fwmark
+                              ? "-f " + std::to_string(service.fwmark.value_or(0)) + (service.v6 ? " -6" : "")
+                          : service.protocol == ServiceProtocol::tcp ? "-t " + to_string(Endpoint{service.vip, service.port})
+                          : service.protocol == ServiceProtocol::udp
+                              ? "-u " + to_string(Endpoint{service.vip, service.port})
+                              : "--sctp-service " + to_string(Endpoint{service.vip, service.port})) +
+              " -r " + at,
+          "ipvsadm -Sn > /etc/ipvsadm.rules, or keepalived.conf"};
       if (d.rip.is_loopback()) {
         f.title = "Destination " + at + " cannot work: IPVS does not rewrite to loopback addresses";
-        f.cause = "The destination is a loopback address. For clients from outside the kernel refuses to rewrite to it (\"stopping DNAT to loopback address\"): every connection that is given to it hangs.";
+        f.cause =
+            "The destination is a loopback address. For clients from outside the kernel refuses to rewrite to it (\"stopping "
+            "DNAT to loopback address\"): every connection that is given to it hangs.";
         FindingSink::cure(f, remove);
         continue;
       }
@@ -36,11 +43,14 @@ void check(const Facts& facts, FindingSink& sink) {
       if (held != nullptr) FindingSink::prove(f, saved(facts, to_string(d.rip) + " is on " + held->dev));
       bool listening = false;
       for (const Listener& l : facts.state->listeners) {
-        listening = listening || (l.local.port == port && (l.any_family || l.local.address.is_unspecified() || l.local.address == d.rip));
+        listening =
+            listening || (l.local.port == port && (l.any_family || l.local.address.is_unspecified() || l.local.address == d.rip));
       }
       f.title = "Destination " + at + " is an address of the director itself";
-      f.cause = "What is sent there is delivered to a program on the director and is on no wire: legs 2 and 3 are missing without fault. It works with an address outside 127/8, a port of its own, and a "
-                "program bound to it (a sorry server, a tunnel to a real server).";
+      f.cause =
+          "What is sent there is delivered to a program on the director and is on no wire: legs 2 and 3 are missing without "
+          "fault. It works with an address outside 127/8, a port of its own, and a "
+          "program bound to it (a sorry server, a tunnel to a real server).";
       if (facts.state->known.listeners && !listening) {
         f.cause += " Nothing listens on port " + std::to_string(port) + " of it.";
         FindingSink::prove(f, saved(facts, "no listener on " + at));

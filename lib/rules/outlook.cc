@@ -41,7 +41,9 @@ std::string Outlook::arrival(const Connection& c, Leg leg) const {
   std::string dev;
   for (const Link& link : state.links) {
     if (link.mac != path.destination) continue;
-    const bool has_address = std::any_of(state.addresses.begin(), state.addresses.end(), [&](const InterfaceAddress& a) { return a.dev == link.name && !a.address.is_link_local(); });
+    const bool has_address = std::any_of(state.addresses.begin(), state.addresses.end(), [&](const InterfaceAddress& a) {
+      return a.dev == link.name && !a.address.is_link_local();
+    });
     if (state.known.addresses && !has_address) continue;
     if (!dev.empty()) return {};
     dev = link.name;
@@ -59,7 +61,8 @@ const Prediction* Outlook::of(const Connection& c) {
     }
   } else if (!service.destinations.empty()) {
     // Not forwarded: any of them, since what comes before the choice is the same for all.
-    const auto usable = std::find_if(service.destinations.begin(), service.destinations.end(), [](const Destination& d) { return d.weight.value_or(1) > 0; });
+    const auto usable = std::find_if(service.destinations.begin(), service.destinations.end(),
+                                     [](const Destination& d) { return d.weight.value_or(1) > 0; });
     destination = usable == service.destinations.end() ? &service.destinations.front() : &*usable;
   }
   if (destination == nullptr) return nullptr;
@@ -88,7 +91,8 @@ std::vector<Standing> Outlook::standing() const {
   if (!possible() || !facts_.state->known.services) return all;
   for (std::size_t i = 0; i < facts_.services.size() && all.size() < kMost; ++i) {
     const Service& service = facts_.services[i];
-    const bool running = std::any_of(facts_.state->ipvs.services.begin(), facts_.state->ipvs.services.end(), [&](const Service& s) { return same_service(s, service); });
+    const bool running = std::any_of(facts_.state->ipvs.services.begin(), facts_.state->ipvs.services.end(),
+                                     [&](const Service& s) { return same_service(s, service); });
     if (!running) continue;
     const Address seed = service.protocol == ServiceProtocol::fwmark ? Address{} : service.vip;
     for (const Destination& d : service.destinations) {
@@ -153,12 +157,15 @@ const Finding* found(const FindingSink& sink, int code) {
 
 void prove_filter(const Facts& facts, Finding& finding, const PredictedLeg& leg) {
   if (!leg.filter) return;
-  Evidence e = saved(facts, leg.filter->words() + (leg.filter->packets ? ", which has seen " + with_commas(*leg.filter->packets) + " packets" : std::string()));
+  Evidence e = saved(
+      facts, leg.filter->words() +
+                 (leg.filter->packets ? ", which has seen " + with_commas(*leg.filter->packets) + " packets" : std::string()));
   if (e.source && facts.filter != nullptr && facts.state->origin == Origin::state) e.text += " (" + facts.filter->source + ")";
   FindingSink::prove(finding, std::move(e));
   if (leg.fate != LegFate::may_die) return;
   for (const std::string& doubt : leg.doubts) FindingSink::unchecked(finding, doubt);
-  FindingSink::unchecked(finding, "nft list ruleset, and the counters of the rule while a client tries again: nft -a list ruleset, iptables -nvL");
+  FindingSink::unchecked(
+      finding, "nft list ruleset, and the counters of the rule while a client tries again: nft -a list ruleset, iptables -nvL");
 }
 
 }  // namespace lvsnat::rules

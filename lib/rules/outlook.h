@@ -20,13 +20,13 @@ struct Standing {
   const Service* service = nullptr;
   const Destination* destination = nullptr;
   Prediction prediction;
-  bool requests_pass = false;   // packets showed that requests reach this real server
-  bool replies_pass = false;    // packets showed that its replies leave
+  bool requests_pass = false;  // packets showed that requests reach this real server
+  bool replies_pass = false;   // packets showed that its replies leave
 };
 
 class Outlook {
  public:
-  static constexpr std::size_t kMost = 1'024;   // predictions made for connections in one check
+  static constexpr std::size_t kMost = 1'024;  // predictions made for connections in one check
 
   explicit Outlook(const Facts& facts) : facts_(facts) {}
   /// False without state or without its routes: then nothing can be said.

@@ -16,13 +16,29 @@ constexpr unsigned kDepth = 24;
 constexpr std::uint8_t kTcp = 6, kUdp = 17, kSctp = 132;
 
 using Word = std::pair<std::string_view, std::uint64_t>;
-constexpr std::array<Word, 14> kProtocols{{{"icmp", 1}, {"igmp", 2}, {"ipencap", 4}, {"tcp", 6}, {"udp", 17}, {"dccp", 33}, {"ipv6", 41}, {"gre", 47}, {"esp", 50}, {"ah", 51}, {"icmpv6", 58}, {"ipv6-icmp", 58}, {"sctp", 132}, {"udplite", 136}}};
+constexpr std::array<Word, 14> kProtocols{{{"icmp", 1},
+                                           {"igmp", 2},
+                                           {"ipencap", 4},
+                                           {"tcp", 6},
+                                           {"udp", 17},
+                                           {"dccp", 33},
+                                           {"ipv6", 41},
+                                           {"gre", 47},
+                                           {"esp", 50},
+                                           {"ah", 51},
+                                           {"icmpv6", 58},
+                                           {"ipv6-icmp", 58},
+                                           {"sctp", 132},
+                                           {"udplite", 136}}};
 constexpr std::array<Word, 3> kFamilies{{{"ipv4", 2}, {"ipv6", 10}, {"inet", 1}}};
-constexpr std::array<Word, 6> kEthertypes{{{"ip", 0x0800}, {"arp", 0x0806}, {"ip6", 0x86dd}, {"vlan", 0x8100}, {"8021q", 0x8100}, {"8021ad", 0x88a8}}};
+constexpr std::array<Word, 6> kEthertypes{
+    {{"ip", 0x0800}, {"arp", 0x0806}, {"ip6", 0x86dd}, {"vlan", 0x8100}, {"8021q", 0x8100}, {"8021ad", 0x88a8}}};
 constexpr std::array<Word, 5> kPacketTypes{{{"host", 0}, {"unicast", 0}, {"broadcast", 1}, {"multicast", 2}, {"other", 3}}};
-constexpr std::array<Word, 8> kTcpFlags{{{"fin", 1}, {"syn", 2}, {"rst", 4}, {"psh", 8}, {"ack", 16}, {"urg", 32}, {"ecn", 64}, {"cwr", 128}}};
+constexpr std::array<Word, 8> kTcpFlags{
+    {{"fin", 1}, {"syn", 2}, {"rst", 4}, {"psh", 8}, {"ack", 16}, {"urg", 32}, {"ecn", 64}, {"cwr", 128}}};
 constexpr std::array<Word, 5> kStates{{{"invalid", 1}, {"established", 2}, {"related", 4}, {"new", 8}, {"untracked", 64}}};
-constexpr std::array<Word, 7> kStatus{{{"expected", 1}, {"seen-reply", 2}, {"assured", 4}, {"confirmed", 8}, {"snat", 16}, {"dnat", 32}, {"dying", 512}}};
+constexpr std::array<Word, 7> kStatus{
+    {{"expected", 1}, {"seen-reply", 2}, {"assured", 4}, {"confirmed", 8}, {"snat", 16}, {"dnat", 32}, {"dying", 512}}};
 constexpr std::array<Word, 2> kDirections{{{"original", 0}, {"reply", 1}}};
 
 template <std::size_t N>
@@ -45,17 +61,22 @@ std::string member(const json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-std::optional<Address> address_in(const json& v) { return v.is_string() ? parse_address(v.get_ref<const std::string&>()) : std::nullopt; }
+std::optional<Address> address_in(const json& v) {
+  return v.is_string() ? parse_address(v.get_ref<const std::string&>()) : std::nullopt;
+}
 
 }  // namespace
 
 FilterMatcher::Value FilterMatcher::payload(const json& field) const {
   const auto port = [&](const std::optional<std::uint16_t>& p) { return p ? Value::of(*p) : Value{}; };
   const bool v4 = !packet_.v6;
-  const bool has_ports = packet_.protocol == kTcp || packet_.protocol == kUdp || packet_.protocol == kSctp || packet_.protocol == 33 || packet_.protocol == 136;
+  const bool has_ports = packet_.protocol == kTcp || packet_.protocol == kUdp || packet_.protocol == kSctp ||
+                         packet_.protocol == 33 || packet_.protocol == 136;
   if (!field.contains("protocol")) {
     // Raw: @th,16,16 is a destination port.
-    const auto at = [&](const char* key) { return field.contains(key) && field[key].is_number_unsigned() ? field[key].get<std::uint64_t>() : UINT64_MAX; };
+    const auto at = [&](const char* key) {
+      return field.contains(key) && field[key].is_number_unsigned() ? field[key].get<std::uint64_t>() : UINT64_MAX;
+    };
     if (member(field, "base") != "th" || !has_ports || at("len") != 16) return {};
     return at("offset") == 0 ? port(packet_.sport) : at("offset") == 16 ? port(packet_.dport) : Value{};
   }
@@ -69,7 +90,10 @@ FilterMatcher::Value FilterMatcher::payload(const json& field) const {
     if (name == "frag-off") return Value::of(0x4000);  // DF, no fragment
     return {};
   }
-  if (protocol == "ether" || protocol == "vlan" || protocol == "arp") return name == "type" && protocol == "ether" ? Value::of(v4 ? 0x0800 : 0x86dd, Value::Words::ethertype) : protocol == "arp" ? Value::absent() : Value{};
+  if (protocol == "ether" || protocol == "vlan" || protocol == "arp")
+    return name == "type" && protocol == "ether" ? Value::of(v4 ? 0x0800 : 0x86dd, Value::Words::ethertype)
+           : protocol == "arp"                   ? Value::absent()
+                                                 : Value{};
   if (protocol != "th") {
     const std::optional<std::uint64_t> wanted = look_up(kProtocols, protocol);
     if (!wanted) return {};
@@ -78,7 +102,8 @@ FilterMatcher::Value FilterMatcher::payload(const json& field) const {
   if (!has_ports) return protocol == "th" ? Value::absent() : Value{};
   if (name == "sport") return port(packet_.sport);
   if (name == "dport") return port(packet_.dport);
-  if (name == "flags" && packet_.protocol == kTcp && packet_.tcp_flags) return Value::of(*packet_.tcp_flags, Value::Words::tcp_flags);
+  if (name == "flags" && packet_.protocol == kTcp && packet_.tcp_flags)
+    return Value::of(*packet_.tcp_flags, Value::Words::tcp_flags);
   return {};
 }
 
@@ -152,7 +177,9 @@ FilterMatcher::Value FilterMatcher::fib(const json& field) const {
   const auto has = [&](const char* flag) {
     if (flags == field.end()) return false;
     if (flags->is_string()) return flags->get_ref<const std::string&>() == flag;
-    return flags->is_array() && std::any_of(flags->begin(), flags->end(), [flag](const json& f) { return f.is_string() && f.get_ref<const std::string&>() == flag; });
+    return flags->is_array() && std::any_of(flags->begin(), flags->end(), [flag](const json& f) {
+             return f.is_string() && f.get_ref<const std::string&>() == flag;
+           });
   };
   if (result == "type") {
     const std::string& type = has("daddr") ? packet_.destination_type : packet_.source_type;
@@ -225,27 +252,39 @@ FilterMatcher::Value FilterMatcher::value(const json& expression, unsigned depth
 std::optional<std::uint64_t> FilterMatcher::constant(const json& right, Value::Words words, unsigned depth) {
   if (depth > kDepth) return std::nullopt;
   if (right.is_number_unsigned()) return right.get<std::uint64_t>();
-  if (right.is_number_integer()) return right.get<std::int64_t>() < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(right.get<std::int64_t>()));
+  if (right.is_number_integer())
+    return right.get<std::int64_t>() < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(right.get<std::int64_t>()));
   if (right.is_boolean()) return right.get<bool>() ? 1 : 0;
   if (right.is_string()) {
     const std::string& text = right.get_ref<const std::string&>();
     std::uint64_t number = 0;
     if (parse_number(text, UINT64_MAX, number)) return number;
     switch (words) {
-      case Value::Words::protocol: return look_up(kProtocols, text);
-      case Value::Words::nfproto: return look_up(kFamilies, text);
-      case Value::Words::ethertype: return look_up(kEthertypes, text);
-      case Value::Words::pkttype: return look_up(kPacketTypes, text);
-      case Value::Words::tcp_flags: return look_up(kTcpFlags, text);
-      case Value::Words::ct_state: return look_up(kStates, text);
-      case Value::Words::ct_status: return look_up(kStatus, text);
-      case Value::Words::direction: return look_up(kDirections, text);
-      case Value::Words::none: return std::nullopt;
+      case Value::Words::protocol:
+        return look_up(kProtocols, text);
+      case Value::Words::nfproto:
+        return look_up(kFamilies, text);
+      case Value::Words::ethertype:
+        return look_up(kEthertypes, text);
+      case Value::Words::pkttype:
+        return look_up(kPacketTypes, text);
+      case Value::Words::tcp_flags:
+        return look_up(kTcpFlags, text);
+      case Value::Words::ct_state:
+        return look_up(kStates, text);
+      case Value::Words::ct_status:
+        return look_up(kStatus, text);
+      case Value::Words::direction:
+        return look_up(kDirections, text);
+      case Value::Words::none:
+        return std::nullopt;
     }
     return std::nullopt;
   }
   // Several flags: {"|": ["syn", "ack"]} or ["syn", "ack"].
-  const json* list = right.is_array() ? &right : right.is_object() && right.size() == 1 && right.begin().key() == "|" ? &*right.begin() : nullptr;
+  const json* list = right.is_array()                                                       ? &right
+                     : right.is_object() && right.size() == 1 && right.begin().key() == "|" ? &*right.begin()
+                                                                                            : nullptr;
   if (list == nullptr || !list->is_array()) return std::nullopt;
   std::uint64_t bits = 0;
   for (const json& one : *list) {
@@ -309,7 +348,8 @@ Tri FilterMatcher::holds(const NftChain& in, const Value& left, const json& righ
     const json& inner = *right.begin();
     if (key == "prefix" && inner.is_object() && left.kind == Kind::address) {
       const auto address = inner.contains("addr") ? address_in(inner["addr"]) : std::nullopt;
-      if (!address || !inner.contains("len") || !inner["len"].is_number_unsigned() || inner["len"].get<std::uint64_t>() > 128) return Tri::maybe;
+      if (!address || !inner.contains("len") || !inner["len"].is_number_unsigned() || inner["len"].get<std::uint64_t>() > 128)
+        return Tri::maybe;
       Prefix prefix;
       prefix.address = *address;
       prefix.length = static_cast<std::uint8_t>(inner["len"].get<std::uint64_t>());
@@ -349,7 +389,8 @@ Tri FilterMatcher::match(const NftChain& in, const json& match) {
   if (left.kind == Kind::unknown) return Tri::maybe;
   if (op == "in") {
     // Implicit: for flags and states any of the bits, else equality.
-    const bool bits = left.words == Value::Words::ct_state || left.words == Value::Words::ct_status || left.words == Value::Words::tcp_flags;
+    const bool bits =
+        left.words == Value::Words::ct_state || left.words == Value::Words::ct_status || left.words == Value::Words::tcp_flags;
     if (bits && left.kind == Kind::number) {
       if (const auto mask = constant(right, left.words, 0)) return tri((left.number & *mask) != 0);
     }

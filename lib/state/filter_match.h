@@ -29,17 +29,27 @@ class FilterMatcher {
   /// The value of an expression where it is a number that is known.
   std::optional<std::uint64_t> number(const NftChain& in, const nlohmann::json& expression);
 
-  std::vector<std::string> quotes;   // what could not be evaluated; the walk adds to them
+  std::vector<std::string> quotes;  // what could not be evaluated; the walk adds to them
 
  private:
   /// What an expression says of the packet. `absent`: the packet has no such field, so the rule does not match (NFT_BREAK).
   struct Value {
     enum class Kind : std::uint8_t { unknown, absent, number, address, text, list } kind = Kind::unknown;
-    enum class Words : std::uint8_t { none, protocol, nfproto, ethertype, pkttype, tcp_flags, ct_state, ct_status, direction } words = Words::none;
+    enum class Words : std::uint8_t {
+      none,
+      protocol,
+      nfproto,
+      ethertype,
+      pkttype,
+      tcp_flags,
+      ct_state,
+      ct_status,
+      direction
+    } words = Words::none;
     std::uint64_t number = 0;
     Address address;
     std::string text;
-    std::vector<Value> list;   // of a concatenation
+    std::vector<Value> list;  // of a concatenation
 
     static Value absent() {
       Value v;

@@ -17,9 +17,9 @@ enum class Reach : std::uint8_t { no, possible, certain };
 
 /// xt targets that end nothing and change nothing that is asked for here.
 bool passes_on(std::string_view name) {
-  static constexpr std::array<std::string_view, 22> kNames{"LOG",  "NFLOG", "TCPMSS", "CHECKSUM", "DSCP",    "TOS",   "TTL",         "HL",
-                                                           "AUDIT", "SECMARK", "CONNSECMARK", "CLASSIFY", "TRACE", "LED", "RATEEST", "IDLETIMER",
-                                                           "HMARK", "CT", "NOTRACK", "TCPOPTSTRIP", "SET", "TEE"};
+  static constexpr std::array<std::string_view, 22> kNames{
+      "LOG",      "NFLOG", "TCPMSS", "CHECKSUM", "DSCP",      "TOS",   "TTL", "HL",      "AUDIT",       "SECMARK", "CONNSECMARK",
+      "CLASSIFY", "TRACE", "LED",    "RATEEST",  "IDLETIMER", "HMARK", "CT",  "NOTRACK", "TCPOPTSTRIP", "SET",     "TEE"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
@@ -114,7 +114,8 @@ class Walk {
 
   void end(const NftChain& in, const NftRule& rule, FilterVerdict verdict, Reach reach) {
     // One of a kind is enough for the verdict; the first is the one that is told.
-    const bool there = std::any_of(endings_.begin(), endings_.end(), [verdict](const auto& e) { return e.first.verdict == verdict; });
+    const bool there =
+        std::any_of(endings_.begin(), endings_.end(), [verdict](const auto& e) { return e.first.verdict == verdict; });
     if (!there) endings_.emplace_back(ending_of(in, rule, verdict), reach);
   }
 
@@ -134,9 +135,10 @@ class Walk {
       after.returned = reach;
     } else if (key == "jump" || key == "goto") {
       const json& value = *verdict.begin();
-      const NftChain* target = value.is_object() && value.contains("target") && value["target"].is_string()
-                                   ? rules_.chain(in.family, in.table, printable(value["target"].get_ref<const std::string&>(), 256))
-                                   : nullptr;
+      const NftChain* target =
+          value.is_object() && value.contains("target") && value["target"].is_string()
+              ? rules_.chain(in.family, in.table, printable(value["target"].get_ref<const std::string&>(), 256))
+              : nullptr;
       if (target == nullptr || depth >= kMaxJumps) {
         doubt("jump to a chain that is not listed: " + rule.text);
         end(in, rule, FilterVerdict::unknown, reach);
@@ -217,7 +219,8 @@ class Walk {
     t.kind = kind;
     t.rule = ending_of(in, rule, FilterVerdict::accept);
     t.certain = reach == Reach::certain;
-    if (value.is_object() && value.contains("addr") && value["addr"].is_string()) t.address = parse_address(value["addr"].get_ref<const std::string&>());
+    if (value.is_object() && value.contains("addr") && value["addr"].is_string())
+      t.address = parse_address(value["addr"].get_ref<const std::string&>());
     result_.translation = std::move(t);
   }
 
@@ -242,7 +245,8 @@ class Walk {
       } else if (key == "limit" || key == "quota" || key == "ct count") {
         // Below the rate is the usual: that is what a connection meets.
         if (is_inverted(value)) holds = Tri::no;
-      } else if (key == "accept" || key == "drop" || key == "return" || key == "jump" || key == "goto" || key == "reject" || key == "queue" || key == "continue") {
+      } else if (key == "accept" || key == "drop" || key == "return" || key == "jump" || key == "goto" || key == "reject" ||
+                 key == "queue" || key == "continue") {
         note(in, rule);
         return leave(apply(in, rule, statement, here, depth));
       } else if (key == "vmap") {
@@ -280,7 +284,8 @@ class Walk {
           if (name == "REJECT") return leave(apply(in, rule, json{{"reject", nullptr}}, here, depth));
           if (name == "MASQUERADE" || name == "SNAT" || name == "DNAT" || name == "REDIRECT" || name == "NETMAP") {
             std::string kind = name == "NETMAP" ? "snat" : name;
-            std::transform(kind.begin(), kind.end(), kind.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+            std::transform(kind.begin(), kind.end(), kind.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
             translate(in, rule, kind, json(), here);
             end(in, rule, FilterVerdict::accept, here);
             return leave({});
@@ -363,6 +368,8 @@ std::string FilterEnding::words() const {
   return "rule `" + rule + "`" + (handle != 0 ? " (handle " + std::to_string(handle) + ")" : std::string()) + " of " + place;
 }
 
-FilterResult walk_filter(const NftRules& rules, std::string_view hook, const FilterPacket& packet) { return Walk(rules, packet).through(hook); }
+FilterResult walk_filter(const NftRules& rules, std::string_view hook, const FilterPacket& packet) {
+  return Walk(rules, packet).through(hook);
+}
 
 }  // namespace lvsnat

@@ -22,14 +22,14 @@ enum class CtState : std::uint8_t { invalid = 1, established = 2, related = 4, n
 
 /// The packet, as it stands when it reaches the hook.
 struct FilterPacket {
-  std::string iif, oif;              // empty: none at this hook, or not known
-  Address source, destination;       // none: any, so that what depends on it is not certain
-  bool v6 = false;                   // its family
-  std::uint8_t protocol = 0;         // IP protocol number
+  std::string iif, oif;         // empty: none at this hook, or not known
+  Address source, destination;  // none: any, so that what depends on it is not certain
+  bool v6 = false;              // its family
+  std::uint8_t protocol = 0;    // IP protocol number
   std::optional<std::uint16_t> sport, dport;
   std::optional<std::uint8_t> tcp_flags;
   CtState ct = CtState::new_;
-  bool reply = false;                // direction of a tracked connection
+  bool reply = false;  // direction of a tracked connection
   std::optional<std::uint32_t> mark = 0;
   /// What `fib ... type` would say ("local", "unicast", ...), and whether `fib saddr . iif oif` finds a route; empty: not known.
   std::string source_type, destination_type;
@@ -41,7 +41,7 @@ enum class FilterVerdict : std::uint8_t { accept, drop, reject, queue, unknown }
 /// Where a walk ended.
 struct FilterEnding {
   FilterVerdict verdict = FilterVerdict::accept;
-  std::string family, table, chain;      // of the rule; for a policy the base chain
+  std::string family, table, chain;  // of the rule; for a policy the base chain
   std::uint64_t handle = 0;
   bool by_policy = false;
   std::string rule;                      // its text; empty for a policy
@@ -60,14 +60,14 @@ struct FilterResult {
   CtState ct = CtState::new_;               // `notrack` before connection tracking makes it untracked
   /// Network address translation that takes it ("masquerade", "snat to 192.168.1.1", "dnat ..."), and the rule.
   struct Translation {
-    std::string kind;                       // "masquerade", "snat", "dnat", "redirect"
-    std::optional<Address> address;         // of snat and dnat, where it is one address
+    std::string kind;                // "masquerade", "snat", "dnat", "redirect"
+    std::optional<Address> address;  // of snat and dnat, where it is one address
     FilterEnding rule;
     bool certain = true;
   };
   std::optional<Translation> translation;
-  std::optional<FilterEnding> offload;      // the `flow add` rule that it reaches
-  std::string flowtable;                    // that this rule names
+  std::optional<FilterEnding> offload;  // the `flow add` rule that it reaches
+  std::string flowtable;                // that this rule names
 };
 
 inline constexpr std::size_t kMaxSteps = 400'000;  // rules and set elements looked at in one walk

@@ -27,7 +27,9 @@ std::vector<std::string> names_of(const json& object, const char* key) {
 }
 
 /// Names hold no NUL: printable() has seen to that.
-std::string key_of(const std::string& family, const std::string& table, const std::string& name) { return family + std::string(1, '\0') + table + std::string(1, '\0') + name; }
+std::string key_of(const std::string& family, const std::string& table, const std::string& name) {
+  return family + std::string(1, '\0') + table + std::string(1, '\0') + name;
+}
 
 void read_chain(const json& object, NftRules& rules) {
   NftChain chain;
@@ -113,13 +115,15 @@ Result<NftRules> parse_nft_json(std::string_view text) {
     const std::string& kind = entry.begin().key();
     const json& object = *entry.begin();
     if (kind == "rule") {
-      const auto chain = rules.chain_index_.find(key_of(text_of(object, "family"), text_of(object, "table"), text_of(object, "chain")));
+      const auto chain =
+          rules.chain_index_.find(key_of(text_of(object, "family"), text_of(object, "table"), text_of(object, "chain")));
       if (chain != rules.chain_index_.end()) read_rule(object, rules.chains[chain->second]);
     }
     if (kind == "set") read_set(object, false, rules);
     if (kind == "map") read_set(object, true, rules);
     if (kind == "flowtable") {
-      rules.flowtables.push_back({text_of(object, "family"), text_of(object, "table"), text_of(object, "name"), names_of(object, "dev")});
+      rules.flowtables.push_back(
+          {text_of(object, "family"), text_of(object, "table"), text_of(object, "name"), names_of(object, "dev")});
     }
   }
   return rules;

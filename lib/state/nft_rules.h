@@ -28,12 +28,13 @@ struct NftRule {
 };
 
 struct NftChain {
-  std::string family, table, name;       // "inet", "filter", "forward"
-  bool base = false;                     // attached to a hook
-  std::string type, hook;                // "filter", "nat", "route"; "prerouting", "input", "forward", "output", "postrouting", "ingress", "egress"
-  std::vector<std::string> devices;      // ingress and egress
+  std::string family, table, name;  // "inet", "filter", "forward"
+  bool base = false;                // attached to a hook
+  std::string type,
+      hook;  // "filter", "nat", "route"; "prerouting", "input", "forward", "output", "postrouting", "ingress", "egress"
+  std::vector<std::string> devices;  // ingress and egress
   int priority = 0;
-  bool drops = false;                    // its policy
+  bool drops = false;  // its policy
   std::vector<NftRule> rules;
   /// "inet filter forward", as commands name it.
   [[nodiscard]] std::string path() const { return family + " " + table + " " + name; }
@@ -43,7 +44,7 @@ struct NftChain {
 struct NftSet {
   std::string family, table, name;
   bool map = false;
-  nlohmann::json elements;               // array; a map's are [key, value]
+  nlohmann::json elements;  // array; a map's are [key, value]
 };
 
 struct NftFlowtable {
@@ -52,13 +53,13 @@ struct NftFlowtable {
 };
 
 struct NftRules {
-  bool known = false;                    // a listing was there and could be read
-  bool from_text = false;                // of `nft list ruleset`, without -j: fewer statements are understood
-  std::vector<NftChain> chains;          // in the order listed
+  bool known = false;            // a listing was there and could be read
+  bool from_text = false;        // of `nft list ruleset`, without -j: fewer statements are understood
+  std::vector<NftChain> chains;  // in the order listed
   std::vector<NftSet> sets;
   std::vector<NftFlowtable> flowtables;
-  std::vector<std::string> notes;        // what could not be read, one sentence each
-  std::string source;                    // "nft.json", "nft.txt", "nft" (live): for evidence
+  std::vector<std::string> notes;  // what could not be read, one sentence each
+  std::string source;              // "nft.json", "nft.txt", "nft" (live): for evidence
 
   /// The chain or set of that family, table and name; nullptr if there is none.
   [[nodiscard]] const NftChain* chain(const std::string& family, const std::string& table, const std::string& name) const;

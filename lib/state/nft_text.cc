@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 using std::string;
 
-constexpr std::size_t kMaxTokens = 4'096;    // of one rule
+constexpr std::size_t kMaxTokens = 4'096;  // of one rule
 constexpr std::size_t kMaxRules = 1'000'000;
 
 /// Words of one rule: quoted strings whole (with a leading quote to tell them), braces, commas and colons apart.
@@ -136,7 +136,9 @@ class RuleReader {
   }
 
  private:
-  static bool is_plain_verdict(const string& word) { return word == "accept" || word == "drop" || word == "return" || word == "continue"; }
+  static bool is_plain_verdict(const string& word) {
+    return word == "accept" || word == "drop" || word == "return" || word == "continue";
+  }
   [[nodiscard]] const string& peek(std::size_t ahead = 0) const {
     static const string kNone;
     return at_ + ahead < tokens_.size() ? tokens_[at_ + ahead] : kNone;
@@ -144,7 +146,8 @@ class RuleReader {
   string take() { return at_ < tokens_.size() ? tokens_[at_++] : string(); }
 
   void skip_to_statement() {
-    static constexpr std::array kBegins{"counter", "accept", "drop", "return", "continue", "jump", "goto", "reject", "comment", "log", "limit", "masquerade"};
+    static constexpr std::array kBegins{"counter", "accept", "drop",    "return", "continue", "jump",
+                                        "goto",    "reject", "comment", "log",    "limit",    "masquerade"};
     while (at_ < tokens_.size() && std::find(kBegins.begin(), kBegins.end(), peek()) == kBegins.end()) ++at_;
   }
 
@@ -209,7 +212,8 @@ class RuleReader {
     if (word == "counter") {
       ++at_;
       std::uint64_t packets = 0, bytes = 0;
-      if (peek() == "packets" && parse_number(peek(1), UINT64_MAX, packets) && peek(2) == "bytes" && parse_number(peek(3), UINT64_MAX, bytes)) {
+      if (peek() == "packets" && parse_number(peek(1), UINT64_MAX, packets) && peek(2) == "bytes" &&
+          parse_number(peek(3), UINT64_MAX, bytes)) {
         at_ += 4;
         return json{{"counter", {{"packets", packets}, {"bytes", bytes}}}};
       }
@@ -327,7 +331,7 @@ NftRules parse_nft_text(std::string_view text) {
   enum class Block { none, table_body, in_chain, in_set, in_map, in_flowtable, other } block = Block::none;
   NftChain chain;
   string name;
-  std::vector<string> body;   // of a set, map or flowtable
+  std::vector<string> body;  // of a set, map or flowtable
   std::size_t depth = 0, count = 0;
   bool any = false;
   for (const std::string_view raw : split(text, '\n')) {
@@ -351,7 +355,11 @@ NftRules parse_nft_text(std::string_view text) {
         name = printable(tokens[1], 256);
         body.clear();
         depth = 1;
-        block = tokens[0] == "chain" ? Block::in_chain : tokens[0] == "set" ? Block::in_set : tokens[0] == "map" ? Block::in_map : tokens[0] == "flowtable" ? Block::in_flowtable : Block::other;
+        block = tokens[0] == "chain"       ? Block::in_chain
+                : tokens[0] == "set"       ? Block::in_set
+                : tokens[0] == "map"       ? Block::in_map
+                : tokens[0] == "flowtable" ? Block::in_flowtable
+                                           : Block::other;
         chain = NftChain{};
         chain.family = family;
         chain.table = in_table;

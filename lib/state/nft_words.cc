@@ -59,8 +59,11 @@ string field_words(const string& key, const json& value, unsigned depth) {
   if (key == "ct") return "ct " + (value.contains("dir") ? member(value, "dir") + " " : string{}) + member(value, "key");
   if (key == "fib") {
     const auto flags = value.find("flags");
-    return "fib " + (flags == value.end() ? string{} : flags->is_array() ? list_words(*flags, " . ", depth) : member(value, "flags")) + " " +
-           member(value, "result");
+    return "fib " +
+           (flags == value.end() ? string{}
+            : flags->is_array()  ? list_words(*flags, " . ", depth)
+                                 : member(value, "flags")) +
+           " " + member(value, "result");
   }
   if (key == "socket") return "socket " + member(value, "key");
   if (key == "rt") return "rt " + member(value, "key");
@@ -72,7 +75,8 @@ string value_words(const json& v, unsigned depth) {
   if (v.is_string()) return v.get<string>();
   if (v.is_boolean()) return v.get<bool>() ? "exists" : "missing";
   if (v.is_primitive()) return raw(v);
-  if (v.is_array()) return v.size() == 2 && !v[0].is_primitive() && v[1].is_object() ? list_words(v, " : ", depth) : list_words(v, ",", depth);
+  if (v.is_array())
+    return v.size() == 2 && !v[0].is_primitive() && v[1].is_object() ? list_words(v, " : ", depth) : list_words(v, ",", depth);
   if (v.size() != 1) return raw(v);
   const string& key = v.begin().key();
   const json& value = *v.begin();
@@ -82,7 +86,8 @@ string value_words(const json& v, unsigned depth) {
     for (const json& e : value) {
       if (n == kElements) return out + ", ... }";
       if (n++ != 0) out += ", ";
-      out += e.is_array() && e.size() == 2 ? value_words(e[0], depth + 1) + " : " + value_words(e[1], depth + 1) : value_words(e, depth + 1);
+      out += e.is_array() && e.size() == 2 ? value_words(e[0], depth + 1) + " : " + value_words(e[1], depth + 1)
+                                           : value_words(e, depth + 1);
     }
     return out + " }";
   }
@@ -124,7 +129,8 @@ string statement_words(const json& s) {
     return left + " " + (op == "==" || op == "in" ? string{} : op + " ") + right;
   }
   if (key == "counter") {
-    return value.is_object() ? "counter packets " + member(value, "packets") + " bytes " + member(value, "bytes") : string("counter");
+    return value.is_object() ? "counter packets " + member(value, "packets") + " bytes " + member(value, "bytes")
+                             : string("counter");
   }
   if (key == "xt") {
     if (value.is_object()) return "xt " + member(value, "type") + " \"" + member(value, "name") + "\"";
@@ -137,10 +143,16 @@ string statement_words(const json& s) {
   if (key == "vmap" && value.is_object() && value.contains("key") && value.contains("data")) {
     return value_words(value["key"], 0) + " vmap " + value_words(value["data"], 0);
   }
-  if (key == "snat" || key == "dnat" || key == "masquerade" || key == "redirect" || key == "tproxy") return nat_words(key, value, 0);
-  if (key == "reject") return value.is_object() && value.contains("expr") ? "reject with " + member(value, "type") + " " + value_words(value["expr"], 0) : "reject";
+  if (key == "snat" || key == "dnat" || key == "masquerade" || key == "redirect" || key == "tproxy")
+    return nat_words(key, value, 0);
+  if (key == "reject")
+    return value.is_object() && value.contains("expr")
+               ? "reject with " + member(value, "type") + " " + value_words(value["expr"], 0)
+               : "reject";
   if (key == "flow" && value.is_object()) return "flow add " + member(value, "flowtable");
-  if (key == "limit" && value.is_object()) return "limit rate " + string(value.contains("inv") && value["inv"] == true ? "over " : "") + member(value, "rate") + "/" + member(value, "per");
+  if (key == "limit" && value.is_object())
+    return "limit rate " + string(value.contains("inv") && value["inv"] == true ? "over " : "") + member(value, "rate") + "/" +
+           member(value, "per");
   if (key == "log" || key == "queue" || key == "notrack") return key;
   if (value.is_null() || key == "jump" || key == "goto") return verdict_words(s);
   return raw(s);
@@ -148,8 +160,6 @@ string statement_words(const json& s) {
 
 }  // namespace
 
-string nft_words(const json& statement) {
-  return printable(statement_words(statement), 200);
-}
+string nft_words(const json& statement) { return printable(statement_words(statement), 200); }
 
 }  // namespace lvsnat

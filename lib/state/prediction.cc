@@ -11,10 +11,14 @@ constexpr std::uint8_t kSyn = 0x02, kSynAck = 0x12;
 
 std::uint8_t protocol_of(const Service& service) {
   switch (service.protocol) {
-    case ServiceProtocol::tcp: return kTcp;
-    case ServiceProtocol::udp: return kUdp;
-    case ServiceProtocol::sctp: return kSctp;
-    case ServiceProtocol::fwmark: break;
+    case ServiceProtocol::tcp:
+      return kTcp;
+    case ServiceProtocol::udp:
+      return kUdp;
+    case ServiceProtocol::sctp:
+      return kSctp;
+    case ServiceProtocol::fwmark:
+      break;
   }
   return kTcp;  // what marks are mostly for; ports stay unknown
 }
@@ -27,7 +31,8 @@ std::string devices(const std::string& in, const std::string& out) {
 
 class Forecast {
  public:
-  Forecast(const KernelState& state, const NftRules& rules, const PredictionQuestion& question) : state_(state), rules_(rules), q_(question) {
+  Forecast(const KernelState& state, const NftRules& rules, const PredictionQuestion& question)
+      : state_(state), rules_(rules), q_(question) {
     p_.client = q_.client;
     p_.service = to_string(q_.service);
     protocol_ = protocol_of(q_.service);
@@ -68,7 +73,8 @@ class Forecast {
     l.decides = std::move(decides);
   }
 
-  FilterPacket packet(const Endpoint& from, const Endpoint& to, const std::string& iif, const std::string& oif, CtState ct, std::uint8_t flags) const {
+  FilterPacket packet(const Endpoint& from, const Endpoint& to, const std::string& iif, const std::string& oif, CtState ct,
+                      std::uint8_t flags) const {
     FilterPacket p;
     p.iif = iif;
     p.oif = oif;
@@ -81,7 +87,9 @@ class Forecast {
     p.dport = port_of(to.port);
     if (protocol_ == kTcp) p.tcp_flags = flags;
     p.ct = ct;
-    const auto type = [this](const Address& a) { return state_.known.addresses ? owns_address(state_, a) ? "local" : "unicast" : ""; };
+    const auto type = [this](const Address& a) {
+      return state_.known.addresses ? owns_address(state_, a) ? "local" : "unicast" : "";
+    };
     p.source_type = type(from.address);
     p.destination_type = type(to.address);
     if (!iif.empty() && (v6_ ? state_.known.routes_v6 : state_.known.routes_v4)) {
@@ -116,7 +124,9 @@ class Forecast {
       if (l.fate == LegFate::passes) l.fate = LegFate::may_die;
       return walk;
     }
-    die(l, LegCause::filter, (walk.verdict == FilterVerdict::reject ? "rejected in the " : "dropped in the ") + std::string(hook) + " hook by " + words);
+    die(l, LegCause::filter,
+        (walk.verdict == FilterVerdict::reject ? "rejected in the " : "dropped in the ") + std::string(hook) + " hook by " +
+            words);
     l.filter = walk.ending;
     l.hook = hook;
     return walk;
@@ -156,7 +166,8 @@ class Forecast {
     FilterPacket p = packet(q_.client, vip, l.in_dev, "", CtState::new_, kSyn);
     pass(l, "ingress", p);
     const FilterResult first = pass(l, "prerouting", p);
-    if (first.translation && first.translation->certain && (first.translation->kind == "dnat" || first.translation->kind == "redirect")) {
+    if (first.translation && first.translation->certain &&
+        (first.translation->kind == "dnat" || first.translation->kind == "redirect")) {
       die(l, LegCause::diverted, "it is taken before IPVS by " + first.translation->rule.words());
     }
     if (mark_service_ && p.mark && q_.service.fwmark && *p.mark != *q_.service.fwmark) {
@@ -164,7 +175,8 @@ class Forecast {
     }
     if (l.in_dev.empty()) {
       // Not known where it comes in: the VIP can be judged all the same.
-      if (state_.known.addresses && !owns_address(state_, vip.address)) die(l, LegCause::vip_not_local, to_string(vip.address) + " is no address of this host");
+      if (state_.known.addresses && !owns_address(state_, vip.address))
+        die(l, LegCause::vip_not_local, to_string(vip.address) + " is no address of this host");
       l.doubts.emplace_back("by which device requests come in is not known");
     } else {
       RouteQuestion route;
@@ -180,7 +192,10 @@ class Forecast {
     }
     FilterPacket before = p;
     pass(l, "input", p);
-    if (l.fate == LegFate::passes) l.decides = to_string(vip.address) + " is local" + (l.in_dev.empty() ? std::string() : ", requests come in by " + l.in_dev) + (rules_.known ? "; the input hook lets them pass" : "");
+    if (l.fate == LegFate::passes)
+      l.decides = to_string(vip.address) + " is local" +
+                  (l.in_dev.empty() ? std::string() : ", requests come in by " + l.in_dev) +
+                  (rules_.known ? "; the input hook lets them pass" : "");
     no_rules(l);
   }
 
@@ -200,8 +215,12 @@ class Forecast {
           die(l, LegCause::not_forwarding, d.explanation);
         }
         break;
-      case Outcome::reverse_path: die(l, LegCause::reverse_path, d.explanation); break;
-      case Outcome::martian: die(l, LegCause::martian, d.explanation); break;
+      case Outcome::reverse_path:
+        die(l, LegCause::reverse_path, d.explanation);
+        break;
+      case Outcome::martian:
+        die(l, LegCause::martian, d.explanation);
+        break;
       case Outcome::broadcast:
       case Outcome::no_route:
       case Outcome::unreachable:
@@ -221,7 +240,7 @@ class Forecast {
   void demasq() {
     PredictedLeg& l = leg(Leg::demasq);
     l.fate = LegFate::passes;
-    RouteQuestion route;   // do_output_route4(): neither source nor mark
+    RouteQuestion route;  // do_output_route4(): neither source nor mark
     route.destination = p_.rip.address;
     l.route = decide_output(state_, route);
     const bool own = state_.known.addresses && owns_address(state_, p_.rip.address);
@@ -230,8 +249,10 @@ class Forecast {
       l.fate = LegFate::not_on_wire;
       l.decides = to_string(p_.rip.address) + " is an address of this host: it is handed to a program here";
       // ip_vs_nat_xmit(): "stopping DNAT to loopback address".
-      if (p_.rip.address.is_loopback() && !q_.client.address.is_loopback() && !(state_.known.addresses && owns_address(state_, q_.client.address))) {
-        die(l, LegCause::loopback_destination, "IPVS does not rewrite to " + to_string(p_.rip.address) + " for clients from outside");
+      if (p_.rip.address.is_loopback() && !q_.client.address.is_loopback() &&
+          !(state_.known.addresses && owns_address(state_, q_.client.address))) {
+        die(l, LegCause::loopback_destination,
+            "IPVS does not rewrite to " + to_string(p_.rip.address) + " for clients from outside");
       }
       return;
     }
@@ -250,7 +271,8 @@ class Forecast {
       die(l, LegCause::no_route, l.route.explanation);
     }
     if (!nat) {
-      if (l.fate == LegFate::passes) l.decides = "forwarded by " + std::string(name(q_.destination.method)) + ", not rewritten, by " + l.out_dev;
+      if (l.fate == LegFate::passes)
+        l.decides = "forwarded by " + std::string(name(q_.destination.method)) + ", not rewritten, by " + l.out_dev;
       return;
     }
     // With conntrack it is still the connection's first packet; without, ip_vs_notrack() has taken it out of tracking.
@@ -259,13 +281,16 @@ class Forecast {
       const FilterPacket before = p;
       FilterResult walk = pass(l, hook, p);
       note_tracking(l, hook, before, CtState::new_);
-      if (p_.tracked == true && walk.translation && walk.translation->kind != "dnat" && walk.translation->kind != "redirect") p_.full_nat = std::move(walk.translation);
+      if (p_.tracked == true && walk.translation && walk.translation->kind != "dnat" && walk.translation->kind != "redirect")
+        p_.full_nat = std::move(walk.translation);
     }
-    if (const Neighbour* n = find_neighbour(state_, l.via.value_or(p_.rip.address), l.out_dev); n != nullptr && n->state == "FAILED") {
+    if (const Neighbour* n = find_neighbour(state_, l.via.value_or(p_.rip.address), l.out_dev);
+        n != nullptr && n->state == "FAILED") {
       l.doubts.push_back(to_string(n->address) + " did not answer on " + n->dev + " when the state was read (neighbour FAILED)");
     }
     if (l.fate == LegFate::passes) {
-      l.decides = to_string(p_.rip.address) + " is reached " + (l.via ? "via " + to_string(*l.via) + " " : std::string("on-link ")) + "by " + l.out_dev;
+      l.decides = to_string(p_.rip.address) + " is reached " +
+                  (l.via ? "via " + to_string(*l.via) + " " : std::string("on-link ")) + "by " + l.out_dev;
       if (p_.full_nat) l.decides += "; " + p_.full_nat->rule.words() + " makes the director its source (full NAT)";
     }
     no_rules(l);
@@ -276,7 +301,8 @@ class Forecast {
     const bool nat = q_.destination.method == Method::masq || q_.destination.method == Method::unknown;
     if (p_.local_destination || !nat) {
       l.fate = LegFate::not_on_wire;
-      l.decides = p_.local_destination ? "it is made on this host" : "with this forwarding method replies do not come back to the director";
+      l.decides = p_.local_destination ? "it is made on this host"
+                                       : "with this forwarding method replies do not come back to the director";
       return;
     }
     l.fate = LegFate::passes;
@@ -333,11 +359,13 @@ class Forecast {
     }
     // The same reply without an entry of IPVS: tracking picks it up in the middle (nf_conntrack_tcp_loose) as new.
     FilterPacket late = packet(p_.rip, q_.client, l.in_dev, l.out_dev, CtState::new_, 0x10);
-    if (FilterResult out = walk_filter(rules_, "postrouting", late); out.translation && out.translation->kind != "dnat") p_.late_reply = std::move(out.translation);
+    if (FilterResult out = walk_filter(rules_, "postrouting", late); out.translation && out.translation->kind != "dnat")
+      p_.late_reply = std::move(out.translation);
     if (l.fate == LegFate::passes) {
       l.decides = "forwarded from " + devices(l.in_dev, l.out_dev);
       if (p_.will_redirect == true) {
-        l.decides += "; an ICMP redirect tells " + to_string(p_.rip.address) + " to use " + (p_.redirect_gateway ? to_string(*p_.redirect_gateway) : std::string("another way"));
+        l.decides += "; an ICMP redirect tells " + to_string(p_.rip.address) + " to use " +
+                     (p_.redirect_gateway ? to_string(*p_.redirect_gateway) : std::string("another way"));
       }
     }
     no_rules(l);
@@ -375,25 +403,31 @@ class Forecast {
         l.fate = LegFate::not_known;
         l.decides = l.route.explanation;
         return;
-      default: die(l, LegCause::no_route, l.route.explanation); break;
+      default:
+        die(l, LegCause::no_route, l.route.explanation);
+        break;
     }
     Endpoint vip = p_.vip;
     if (vip.address.is_none()) {
       l.doubts.emplace_back("the VIP is not known");
     } else {
-      FilterPacket p = packet(vip, q_.client, "", l.out_dev, p_.tracked == true ? CtState::established : CtState::untracked, kSynAck);
+      FilterPacket p =
+          packet(vip, q_.client, "", l.out_dev, p_.tracked == true ? CtState::established : CtState::untracked, kSynAck);
       p.iif = in.in_dev;
       p.reply = p_.tracked == true;
       const FilterPacket before = p;
       pass(l, "postrouting", p);
       note_tracking(l, "postrouting", before, CtState::established);
     }
-    if (const Neighbour* n = find_neighbour(state_, l.via.value_or(q_.client.address), l.out_dev); n != nullptr && n->state == "FAILED") {
+    if (const Neighbour* n = find_neighbour(state_, l.via.value_or(q_.client.address), l.out_dev);
+        n != nullptr && n->state == "FAILED") {
       l.doubts.push_back(to_string(n->address) + " did not answer on " + n->dev + " when the state was read (neighbour FAILED)");
     }
     if (l.fate == LegFate::passes) {
-      l.decides = "leaves by " + l.out_dev + (l.via ? " via " + to_string(*l.via) : std::string()) + " as " + (vip.address.is_none() ? std::string("the VIP") : to_string(vip.address));
-      if (!in.out_dev.empty() && in.out_dev != l.out_dev) l.decides += ", not by " + in.out_dev + " (the VIP as source is routed otherwise)";
+      l.decides = "leaves by " + l.out_dev + (l.via ? " via " + to_string(*l.via) : std::string()) + " as " +
+                  (vip.address.is_none() ? std::string("the VIP") : to_string(vip.address));
+      if (!in.out_dev.empty() && in.out_dev != l.out_dev)
+        l.decides += ", not by " + in.out_dev + " (the VIP as source is routed otherwise)";
     }
     no_rules(l);
   }
@@ -423,32 +457,49 @@ const InterfaceAddress* network_of(const KernelState& state, const Address& vip,
 
 std::string_view name(LegFate fate) noexcept {
   switch (fate) {
-    case LegFate::passes: return "passes";
-    case LegFate::dies: return "dies";
-    case LegFate::may_die: return "may-die";
-    case LegFate::not_known: return "not-known";
-    case LegFate::not_on_wire: return "not-on-wire";
+    case LegFate::passes:
+      return "passes";
+    case LegFate::dies:
+      return "dies";
+    case LegFate::may_die:
+      return "may-die";
+    case LegFate::not_known:
+      return "not-known";
+    case LegFate::not_on_wire:
+      return "not-on-wire";
   }
   return "not-known";
 }
 
 std::string_view name(LegCause cause) noexcept {
   switch (cause) {
-    case LegCause::none: return "none";
-    case LegCause::vip_not_local: return "vip-not-local";
-    case LegCause::diverted: return "diverted";
-    case LegCause::mark_missing: return "mark-missing";
-    case LegCause::reverse_path: return "reverse-path";
-    case LegCause::not_forwarding: return "not-forwarding";
-    case LegCause::martian: return "martian";
-    case LegCause::no_route: return "no-route";
-    case LegCause::loopback_destination: return "loopback-destination";
-    case LegCause::filter: return "filter";
+    case LegCause::none:
+      return "none";
+    case LegCause::vip_not_local:
+      return "vip-not-local";
+    case LegCause::diverted:
+      return "diverted";
+    case LegCause::mark_missing:
+      return "mark-missing";
+    case LegCause::reverse_path:
+      return "reverse-path";
+    case LegCause::not_forwarding:
+      return "not-forwarding";
+    case LegCause::martian:
+      return "martian";
+    case LegCause::no_route:
+      return "no-route";
+    case LegCause::loopback_destination:
+      return "loopback-destination";
+    case LegCause::filter:
+      return "filter";
   }
   return "none";
 }
 
-Prediction predict(const KernelState& state, const NftRules& rules, const PredictionQuestion& question) { return Forecast(state, rules, question).run(); }
+Prediction predict(const KernelState& state, const NftRules& rules, const PredictionQuestion& question) {
+  return Forecast(state, rules, question).run();
+}
 
 std::string arrival_device(const KernelState& state, const Address& vip, const Address& client, bool* doubtful) {
   if (doubtful != nullptr) *doubtful = false;
@@ -478,7 +529,8 @@ Address neighbour_client(const KernelState& state, const Address& vip, const Ser
   if (network_of(state, vip, network) == nullptr) return {};
   const auto taken = [&](const Address& a) {
     return owns_address(state, a) || find_neighbour(state, a) != nullptr || a == vip ||
-           std::any_of(service.destinations.begin(), service.destinations.end(), [&](const Destination& d) { return d.rip == a; }) ||
+           std::any_of(service.destinations.begin(), service.destinations.end(),
+                       [&](const Destination& d) { return d.rip == a; }) ||
            std::any_of(state.ipvs.services.begin(), state.ipvs.services.end(), [&](const Service& s) {
              return std::any_of(s.destinations.begin(), s.destinations.end(), [&](const Destination& d) { return d.rip == a; });
            });

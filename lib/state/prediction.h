@@ -50,39 +50,39 @@ std::string_view name(LegCause) noexcept;  // "none", "vip-not-local", ...
 struct PredictedLeg {
   LegFate fate = LegFate::not_known;
   LegCause cause = LegCause::none;
-  std::string in_dev, out_dev;            // empty: none, or not known
-  std::optional<Address> via;             // next hop of what goes out
-  std::string decides;                    // a sentence: what lets it pass, or what does not
-  std::optional<FilterEnding> filter;     // cause filter: what drops it, and at which hook
+  std::string in_dev, out_dev;         // empty: none, or not known
+  std::optional<Address> via;          // next hop of what goes out
+  std::string decides;                 // a sentence: what lets it pass, or what does not
+  std::optional<FilterEnding> filter;  // cause filter: what drops it, and at which hook
   std::string hook;
-  bool needs_conntrack = false;           // cause filter: it would pass if IPVS tracked connections (net.ipv4.vs.conntrack=1)
+  bool needs_conntrack = false;  // cause filter: it would pass if IPVS tracked connections (net.ipv4.vs.conntrack=1)
   RouteDecision route;
-  std::vector<std::string> doubts;        // why it may be otherwise; quoted expressions among them
+  std::vector<std::string> doubts;  // why it may be otherwise; quoted expressions among them
 };
 
 struct PredictionQuestion {
-  Endpoint client;                        // port 0: not known
-  bool any_client = false;                // `client` stands for all: routes are asked for it, filters for any address
-  std::string iif, reply_iif;             // devices that packets were seen to come in by; empty: worked out
+  Endpoint client;             // port 0: not known
+  bool any_client = false;     // `client` stands for all: routes are asked for it, filters for any address
+  std::string iif, reply_iif;  // devices that packets were seen to come in by; empty: worked out
   Service service;
   Destination destination;
-  Endpoint vip;                           // of firewall mark services; none: not known
+  Endpoint vip;  // of firewall mark services; none: not known
 };
 
 struct Prediction {
   Endpoint client, vip, rip;
-  std::string service;                    // "tcp:192.168.1.110:80"
+  std::string service;  // "tcp:192.168.1.110:80"
   std::array<PredictedLeg, 4> legs;
-  bool arrival_doubtful = false;          // where requests come in was guessed, and the route to the client leads elsewhere
+  bool arrival_doubtful = false;  // where requests come in was guessed, and the route to the client leads elsewhere
   bool local_destination = false;
-  std::optional<bool> will_redirect;      // an ICMP redirect goes to the real server for each reply; empty: not known
+  std::optional<bool> will_redirect;  // an ICMP redirect goes to the real server for each reply; empty: not known
   std::optional<Address> redirect_gateway, redirect_source;
-  std::optional<bool> tracked;            // IPVS keeps conntrack entries for this service; empty: not known
+  std::optional<bool> tracked;  // IPVS keeps conntrack entries for this service; empty: not known
   /// Leg 2 leaves with the director as source.
   std::optional<FilterResult::Translation> full_nat;
   /// What a reply of which IPVS knows nothing would be turned into.
   std::optional<FilterResult::Translation> late_reply;
-  std::optional<FilterEnding> offload;    // a `flow add` rule that replies reach, and the flowtable's devices
+  std::optional<FilterEnding> offload;  // a `flow add` rule that replies reach, and the flowtable's devices
   std::string flowtable;
   std::vector<std::string> flowtable_devices;
 
