@@ -215,6 +215,8 @@ ConnectionKind Surveyor::inner_kind(const Connection& c, const Record& r) const 
   if (!path.source.is_none() && !roles.director_macs.empty()) {
     return roles.director_macs.contains(path.source) ? ConnectionKind::masqueraded : ConnectionKind::direct;
   }
+  // Somebody forwarded it, and who is the director is not known: a capture on a real server looks like this.
+  if (roles.director_macs.empty() && !path.source.is_none()) return ConnectionKind::masqueraded;
   return facts.outside_captured ? ConnectionKind::direct : ConnectionKind::masqueraded;
 }
 

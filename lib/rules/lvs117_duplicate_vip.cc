@@ -120,8 +120,10 @@ one: `arping -U -c3 -I eth0 192.168.1.110`.
 
 ## What this tool needs to see to say so
 
-Two different MACs that both assert the VIP, the first again after the second (a
-single change is a failover). Proxy ARP of the director counts as its own.
+Two different MACs that both assert the VIP: one answers questions although the
+other has claimed the address since, or they announce it by turns every few
+seconds. An address that changes hands by an announcement is a failover. All
+MACs of the director, and VRRP's virtual ones, are one host.
 )md",
     .check = check,
 };

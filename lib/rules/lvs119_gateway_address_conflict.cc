@@ -130,10 +130,11 @@ and in its network configuration. Then on the director
 
 ## What this tool needs to see to say so
 
-Two MACs that assert the address, the first again after the second, where the
-address is the real servers' gateway (state, configuration, or replies sent to
-it). Different ports of one bond and virtual MACs of VRRP are one host only if
-state says so; else the confidence is `likely`.
+Two MACs that assert the address, one of them by answering although the other
+has claimed it since, where the address is the real servers' gateway (state,
+configuration, or what they ask for and the director claims). All MACs of the
+director, and VRRP's virtual ones, are one host; a change that happened but once
+is `likely`.
 )md",
     .check = check,
 };

@@ -174,10 +174,12 @@ On real servers keep `net.ipv4.tcp_syncookies=1`. Persistent: /etc/sysctl.d and
 
 ## What this tool needs to see to say so
 
-At least some hundreds of half-open connections in a short time, with the
-SYN-ACK on leg 4 and no ACK, and few that complete besides. The outside must be
-captured: without leg 4 it cannot tell a flood from a broken way back. Memory of
-this tool is bounded: half-open records are the first to go.
+A hundred or more connections begun within ten seconds that are nothing but one
+SYN each, never sent again (clients in an outage try again after a second), more
+than half as many as those that complete, and a service that answers somebody.
+Connections of others that fail meanwhile are consequences, if their real server
+answers otherwise. Memory of this tool is bounded: half-open records are the
+first to go.
 )md",
     .check = check,
 };

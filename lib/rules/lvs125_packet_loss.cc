@@ -30,27 +30,46 @@ struct Loss {
 
 unsigned beyond(unsigned a, unsigned b) { return a > b ? a - b : 0; }
 
-/// One direction: `in` is the leg that enters the director, `out` the one that leaves it.
-void judge(const Facts& facts, const Suspect& s, const LegCount& in, const LegCount& out, Spot before, Spot behind, Loss& loss) {
-  // Repeats that the receiver reports as such were not needed: nothing was lost.
+/// SYNs that the client sent again although the director had sent the answer: it is the answer that was lost, or is late.
+unsigned answered_syns(const Suspect& s) {
+  const LegCount& masq = s.connection.leg(Leg::masq);
+  unsigned n = 0;
+  for (const Clue& clue : s.clues) {
+    const bool syn_again = clue.kind == Clue::Kind::repeat && clue.leg == Leg::demasq && (clue.tcp_flags & kSyn) != 0;
+    if (syn_again && masq.packets != 0 && masq.first < clue.frame.time) ++n;
+  }
+  return n;
+}
+
+/// One direction: `in` is the leg that enters the director, `out` the one that leaves it. `needless`: repeats on `out` that
+/// tell of a loss elsewhere.
+void judge(const Facts& facts, const Suspect& s, const LegCount& in, const LegCount& out, unsigned needless, Spot before,
+           Spot behind, Loss& loss) {
+  // Repeats that the receiver reports as such were not needed: nothing was lost on the way to it.
   if (in.dsack || out.dsack) return;
   if (in.packets == 0 || out.packets == 0) {
     // One side captured: a gap says before, a repeat of what was seen says behind.
     const LegCount& leg = in.packets != 0 ? in : out;
     loss.add(before, leg.holes, s);
-    loss.add(behind, beyond(leg.repeats, leg.holes), s);
+    loss.add(behind, beyond(leg.repeats, leg.holes + needless), s);
     return;
   }
-  // A gap on the way in was lost before; a gap or a missing repeat on the way out, in the director; what left twice, behind it.
-  // A packet that fills a gap counts as a repeat.
+  // A gap on the way in was lost before; a gap or a missing repeat on the way out, in the director; what left twice, behind
+  // it. A packet that fills a gap counts as a repeat.
+  const unsigned swallowed = beyond(in.repeats, out.repeats);
   loss.add(before, in.holes, s);
-  // Captures on `any` lose packets unsaid.
-  if (!facts.cooked_only) loss.add(Spot::director, std::max(beyond(out.holes, in.holes), beyond(in.repeats, out.repeats)), s);
-  loss.add(behind, beyond(out.repeats, std::max(out.holes, in.holes)), s);
+  if (facts.cooked_only) {
+    // Captures on `any` lose packets unsaid, so a leg that is missing once proves nothing of the director; that the sender
+    // tried again still does of what lies ahead.
+    loss.add(behind, swallowed, s);
+  } else {
+    loss.add(Spot::director, std::max(beyond(out.holes, in.holes), swallowed), s);
+  }
+  loss.add(behind, beyond(out.repeats, std::max(out.holes, in.holes) + needless), s);
 }
 
 // Fewer are an accident. What came in and did not go out needs no guess about who repeats what, and why.
-constexpr std::array<std::uint64_t, 3> kLosses{6, 3, 6};  // by Spot
+constexpr std::array<std::uint64_t, 3> kLosses{4, 3, 4};  // by Spot
 constexpr std::uint64_t kShare = 100;                     // one in that many packets
 
 void check(const Facts& facts, FindingSink& sink) {
@@ -62,8 +81,8 @@ void check(const Facts& facts, FindingSink& sink) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded || c.protocol != kTcp || sink.is_claimed(c.record)) continue;
     Loss loss;
-    judge(facts, s, c.leg(Leg::request), c.leg(Leg::demasq), Spot::client_side, Spot::inside, loss);
-    judge(facts, s, c.leg(Leg::reply), c.leg(Leg::masq), Spot::inside, Spot::client_side, loss);
+    judge(facts, s, c.leg(Leg::request), c.leg(Leg::demasq), answered_syns(s), Spot::client_side, Spot::inside, loss);
+    judge(facts, s, c.leg(Leg::reply), c.leg(Leg::masq), 0, Spot::inside, Spot::client_side, loss);
     for (std::size_t i = 0; i < loss.at.size(); ++i) {
       all.at[i] += loss.at[i];
       if (all.example[i] == nullptr) all.example[i] = loss.example[i];
@@ -205,10 +224,10 @@ udev rule; /etc/sysctl.d.
 
 ## What this tool needs to see to say so
 
-Retransmissions that are not shown to be spurious, in a share that matters (not
-one packet), and both sides of the place that it names. With one side captured
-it says no more than "beyond this interface". With packets dropped by the
-capture it is withdrawn.
+Retransmissions that are not shown to be spurious, four or more (three that
+enter the director and do not leave it) and one in a hundred packets, and both
+sides of the place that it names. With one side captured it says no more than
+"beyond this interface". With packets dropped by the capture it is withdrawn.
 )md",
     .check = check,
 };

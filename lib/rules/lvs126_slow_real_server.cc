@@ -155,9 +155,9 @@ DNS, on the director, what real servers open themselves:
 
 ## What this tool needs to see to say so
 
-Legs 2 and 3 on the inside, at least three answers each from the suspect and
-from a peer of the same service. A service with one real server has no peer and
-gets no such finding.
+Legs 2 and 3 on the inside, at least three answers from the suspect and three
+from its peers of the same service together. A service with one real server has
+no peer and gets no such finding.
 )md",
     .check = check,
 };
