@@ -479,13 +479,14 @@ void find_places(Facts& facts, const SurveyInput& in, const Roles& roles) {
   const auto inside = [](const Place& p) { return p.legs[1] + p.legs[2] != 0; };
   facts.outside_captured = any_cooked || std::any_of(facts.places.begin(), facts.places.end(), outside);
   facts.inside_captured = any_cooked || std::any_of(facts.places.begin(), facts.places.end(), inside);
-  // ARP or ND about a real server shows its wire too.
+  // ARP or ND about a real server shows its wire too. That one asks somebody else does not: it may have a second NIC there.
   for (const Question& q : facts.questions) {
-    if (roles.rips.contains(q.target) || roles.rips.contains(q.asker)) facts.inside_captured = true;
+    const bool asks_director = roles.rips.contains(q.asker) && facts.director_addresses.contains(q.target);
+    if (roles.rips.contains(q.target) || asks_director) facts.inside_captured = true;
     if (roles.vips.contains(q.target)) facts.outside_captured = true;
   }
   for (const Claim& c : facts.claims) {
-    if (roles.rips.contains(c.address)) facts.inside_captured = true;
+    if (c.as_reply && roles.rips.contains(c.address)) facts.inside_captured = true;
   }
   // Two or more captures and one side found: whatever shows nothing of that side was taken on the other.
   std::set<std::uint16_t> sources_outside, sources;

@@ -8,12 +8,40 @@
 namespace lvsnat::rules {
 namespace {
 
+/// Seen from outside alone: the director's own RST has lost no hop, the real server's replies have.
+void reset_from_outside(const Facts& facts, FindingSink& sink, const Suspect& s) {
+  const Connection& c = s.connection;
+  const LegCount& masq = c.leg(Leg::masq);
+  const Clue* rst = first_clue(s, Clue::Kind::reset, Leg::masq);
+  if (rst == nullptr || masq.packets < 2 || facts.lossy) return;
+  const bool own = rst->ttl > masq.ttl && (rst->ttl == 64 || rst->ttl == 128 || rst->ttl == 255);
+  const bool was_open = c.leg(Leg::request).data || masq.data;
+  if (!own || !was_open || masq.fin) return;
+  Subject subject;
+  subject.service = service_text(facts, c);
+  Finding& f = accuse_connection(facts, sink, connection_forgotten, subject, s, Severity::error, Confidence::likely);
+  FindingSink::prove(f, facts.evidence(rst->frame,
+                                       "RST with TTL " + std::to_string(rst->ttl) + ", while replies come with " +
+                                           std::to_string(masq.ttl) + ": the director's own, not the real server's",
+                                       Leg::masq));
+  if (!f.cause.empty()) return;
+  f.title = "Open connections of " + subject.service.value_or("a service") + " are reset by the director itself";
+  f.cause =
+      "The RST has crossed one router less than the replies, so the director's own TCP sent it: IPVS has no entry (any more) for "
+      "a connection that was open. It was idle longer than the IPVS timeout, the table was cleared, or it belongs to another "
+      "director.";
+  FindingSink::cure(f, cures::timeouts(7200, 120, 300));
+  FindingSink::unchecked(f, "a capture of the director's inside, or ipvsadm -Lnc and ipvsadm -L --timeout");
+}
+
 void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || c.protocol != kTcp || !c.saw(Leg::request) ||
-        !facts.inside_captured)
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || c.protocol != kTcp || !c.saw(Leg::request)) continue;
+    if (!facts.inside_captured) {
+      reset_from_outside(facts, sink, s);
       continue;
+    }
     const LegCount& request = c.leg(Leg::request);
     const LegCount& demasq = c.leg(Leg::demasq);
     const LegCount& reply = c.leg(Leg::reply);

@@ -68,6 +68,15 @@ void judge(const Facts& facts, const Suspect& s, const LegCount& in, const LegCo
   loss.add(behind, beyond(out.repeats, std::max(out.holes, in.holes) + needless), s);
 }
 
+/// Loss is what a connection gets over. One whose handshake never ends, or that ends in tries without an answer, has met
+/// something that swallows all of it, on a side that may not have been captured.
+bool is_stuck(const Connection& c) {
+  const bool client_talks = c.leg(Leg::request).data || c.leg(Leg::demasq).data;
+  const bool server_talks = c.leg(Leg::reply).data || c.leg(Leg::masq).data;
+  if (c.saw_syn && !client_talks && !server_talks) return true;
+  return std::any_of(kLegs.begin(), kLegs.end(), [&](Leg leg) { return c.leg(leg).unanswered >= 3; });
+}
+
 // Fewer are an accident. What came in and did not go out needs no guess about who repeats what, and why.
 constexpr std::array<std::uint64_t, 3> kLosses{4, 3, 4};  // by Spot
 constexpr std::uint64_t kShare = 100;                     // one in that many packets
@@ -79,7 +88,7 @@ void check(const Facts& facts, FindingSink& sink) {
   Loss all;
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || c.protocol != kTcp || sink.is_claimed(c.record)) continue;
+    if (c.kind != ConnectionKind::masqueraded || c.protocol != kTcp || sink.is_claimed(c.record) || is_stuck(c)) continue;
     Loss loss;
     judge(facts, s, c.leg(Leg::request), c.leg(Leg::demasq), answered_syns(s), Spot::client_side, Spot::inside, loss);
     judge(facts, s, c.leg(Leg::reply), c.leg(Leg::masq), 0, Spot::inside, Spot::client_side, loss);

@@ -25,7 +25,7 @@ void check(const Facts& facts, FindingSink& sink) {
     }
     if (wrong.empty()) continue;
     Subject subject;
-    subject.interface = s.interface && !s.interface->empty() ? *s.interface : s.name;
+    subject.interface = s.interface && !s.interface->empty() ? *s.interface : printable(s.name, 200);
     Finding& f = sink.accuse(capture_incomplete, subject, Severity::warning, Confidence::certain);
     f.title =
         s.refused ? printable(s.name, 200) + " could not be read" : "The capture " + printable(s.name, 200) + " is incomplete";

@@ -15,6 +15,22 @@ void check(const Facts& facts, FindingSink& sink) {
                       "which real server gets them and whether it answers stays open."
                     : "Legs 1 and 4 (client to director and back) cannot be seen from here: whether the replies leave the "
                       "director, and with which address, stays open.";
+  std::uint64_t unheard = 0;
+  const Suspect* example = nullptr;
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    // Request and reply both sent again and again: what the director sent on did not arrive, or was not sent on.
+    if (outside || c.kind != ConnectionKind::masqueraded || c.leg(Leg::demasq).repeats < 2 || c.leg(Leg::reply).repeats < 2) continue;
+    if (c.leg(Leg::reply).data || c.leg(Leg::demasq).data) continue;
+    if (unheard++ == 0) example = &s;
+  }
+  if (example != nullptr) {
+    f.cause += " " + std::to_string(unheard) + (unheard == 1 ? " connection never gets" : " connections never get") +
+               " past the handshake: requests and replies are repeated here, as if the replies never reached the client.";
+    FindingSink::prove(f, facts.evidence(example->connection, Leg::demasq));
+    FindingSink::prove(f, facts.evidence(example->connection, Leg::reply));
+    FindingSink::cite(f, example->connection.record);
+  }
   FindingSink::unchecked(f, outside ? "a capture of the director's inside interface taken at the same time, or of `any`"
                                     : "a capture of the director's outside interface taken at the same time, or of `any`");
 }
