@@ -62,13 +62,31 @@ Result<std::vector<Declaration>> read_declarations(const CommonOptions& options)
   Declaration given;
   given.origin = Origin::option;
   given.source = "--service";
+  auto services = service_options(options);
+  if (!services) return services.error();
+  given.services = std::move(*services);
+  if (!given.services.empty()) declarations.push_back(std::move(given));
+  return declarations;
+}
+
+Result<std::vector<Service>> service_options(const CommonOptions& options) {
+  std::vector<Service> services;
   for (const std::string& text : options.services) {
     auto service = parse_service_option(text);
     if (!service) return Error{ErrorCode::usage, "--service " + printable(text, 200) + ": " + service.error().message};
-    given.services.push_back(std::move(*service));
+    services.push_back(std::move(*service));
   }
-  if (!given.services.empty()) declarations.push_back(std::move(given));
-  return declarations;
+  return services;
+}
+
+Result<std::shared_ptr<const KernelState>> read_state_of_this_host() {
+#if __has_include("state/live.h")
+  auto state = read_live_state();
+  if (!state) return state.error();
+  return std::shared_ptr<const KernelState>(std::make_shared<KernelState>(std::move(*state)));
+#else
+  return Error{ErrorCode::unsupported, "not in this build"};
+#endif
 }
 
 Result<std::shared_ptr<const KernelState>> read_saved_state(const CommonOptions& options) {

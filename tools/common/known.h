@@ -24,6 +24,12 @@ Result<std::vector<Declaration>> read_declarations(const CommonOptions& options)
 /// The state at --state PATH; nullptr when none was given or --no-state was. "live" is not read here.
 Result<std::shared_ptr<const KernelState>> read_saved_state(const CommonOptions& options);
 
+/// What --service says, without opening a file.
+Result<std::vector<Service>> service_options(const CommonOptions& options);
+
+/// This host's kernel state, with the rights that the program has now; what they do not reach is a gap of the state.
+Result<std::shared_ptr<const KernelState>> read_state_of_this_host();
+
 /// Names of the addresses that a report shows, from the resolver; blocks as long as that takes. Addresses without a name are left
 /// out.
 HostNames look_up_names(const Report& report);

@@ -152,7 +152,7 @@ void add_common_options(CLI::App& app, CommonOptions& o) {
   app.add_option("-o,--output", o.output, "Write to a file that appears when it is complete; - is standard output")
       ->type_name("FILE")
       ->group(output);
-  app.add_flag("--force", o.force, "Let output files replace files of other users")->group(output);
+  app.add_flag("--force", o.force, "Let output files replace files of other users, and snapshots")->group(output);
   static const std::map<std::string, ColorMode> kColors{
       {"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}};
   app.add_option("--color", o.color, "auto (default), always or never; NO_COLOR is heeded")

@@ -33,6 +33,8 @@ class Output {
   ~Output();
 
   Status write(std::string_view text);
+  /// What was written is in the kernel's hands: for readers who follow along.
+  Status flush();
   /// Everything is in the kernel's hands and, for a file, under its name. Later calls do nothing.
   Status commit();
 
@@ -43,7 +45,6 @@ class Output {
 
  private:
   Output() = default;
-  Status flush();
   Status fail(std::string what);
 
   std::string path_, part_;  // part_: the unfinished file; empty when written in place

@@ -86,8 +86,13 @@ Status KeptCapture::write(const Frame& frame, const std::vector<Vantage>& vantag
   return writer_->write(frame, vantages, words);
 }
 
-Status KeptCapture::commit() {
+Status KeptCapture::close() {
   if (Status closed = writer_->close(); !closed) return Error{closed.error().code, path_ + ": " + closed.error().message};
+  return ok();
+}
+
+Status KeptCapture::commit() {
+  if (Status closed = close(); !closed) return closed;
   return rename_over(std::exchange(part_, {}), path_);
 }
 
@@ -97,6 +102,26 @@ Status write_evidence(const CommonOptions& options, const Report& report, KeptCa
                                       return file.write(frame, vantages, words);
                                     });
   return status ? file.commit() : status;
+}
+
+Status write_evidence(const KeptCapture& kept, const Report& report, KeptCapture& file) {
+  const std::map<Citation, std::string> cited = citations(report);
+  auto opened = open_capture_file(kept.unfinished());
+  if (!opened) return opened.error();
+  PacketSource& source = **opened;
+  // Interfaces were numbered one by one, the file is numbered throughout; each interface's order is the same in both.
+  std::map<std::string, std::uint32_t> numbers;
+  std::array<Frame, 256> frames;
+  while (const std::size_t n = source.read(frames)) {
+    const std::vector<Vantage>& vantages = source.vantages();
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::string& interface = vantages[frames[i].vantage].interface;
+      const auto found = cited.find({interface, ++numbers[interface]});
+      if (found == cited.end()) continue;
+      if (Status status = file.write(frames[i], vantages, found->second); !status) return status;
+    }
+  }
+  return file.commit();
 }
 
 std::map<Citation, std::string> describe_cited(const CommonOptions& options, const Report& report) {

@@ -41,7 +41,12 @@ class KeptCapture {
   ~KeptCapture();
 
   Status write(const Frame& frame, const std::vector<Vantage>& vantages, const std::string& words = {});
+  /// All packets are in the file, which does not have its name yet. Later write()s are errors.
+  Status close();
+  /// close(), and the file gets its name.
   Status commit();
+  /// Where the file is until commit().
+  [[nodiscard]] const std::string& unfinished() const { return part_; }
 
  private:
   KeptCapture() = default;
@@ -51,6 +56,8 @@ class KeptCapture {
 
 /// Writes the cited frames, each with its words as comment.
 Status write_evidence(const CommonOptions& options, const Report& report, KeptCapture& file);
+/// The same for live input, from all that was captured; `kept` must be closed.
+Status write_evidence(const KeptCapture& kept, const Report& report, KeptCapture& file);
 
 /// The cited frames in words, by libtins; empty where there are none.
 std::map<Citation, std::string> describe_cited(const CommonOptions& options, const Report& report);

@@ -17,6 +17,7 @@ constexpr const char* kDescription =
     "and what cures it.";
 
 constexpr const char* kExamples =
+    "  sudo lvsdiag                            on the director, while a client tries\n"
     "  lvsdiag -r eth0.pcap -r eth1.pcap       captures of both sides of a director\n"
     "  tcpdump -i any -w - | lvsdiag -r -      ... or of all interfaces at once\n"
     "  lvsdiag -r any.pcap --config keepalived.conf\n"
@@ -26,7 +27,7 @@ constexpr const char* kExamples =
 
 constexpr const char* kFooter =
     "Exit status: 0 healthy, 1 warnings, 2 errors, 3 nothing could be diagnosed (bad\n"
-    "usage, unreadable input, no traffic of any service).\n"
+    "usage, unreadable input, no privilege, no traffic of any service).\n"
     "Legs, as in 12--: 1 client to VIP, 2 client to real server, 3 real server to\n"
     "client, 4 VIP to client; - not seen, ? could not be seen from here, ! seen and\n"
     "wrong.";

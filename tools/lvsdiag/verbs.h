@@ -5,8 +5,10 @@
 
 namespace lvsnat::tool {
 
-/// Captures, and kernel state if given, to a report.
+/// Captures, and kernel state if given, to a report; without captures, watch().
 int diagnose(const DiagnosisOptions& options);
+/// This host: its kernel state, and what crosses its interfaces for a while.
+int watch(const DiagnosisOptions& options);
 /// Kernel state alone.
 int check(const DiagnosisOptions& options);
 /// Kernel state into a file.

@@ -1,0 +1,113 @@
+#include "common/privileges.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <system_error>
+
+#include <grp.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+namespace lvsnat::tool {
+namespace {
+
+constexpr id_t kNobody = 65534;
+
+// libcap is not needed for two system calls.
+using CapabilityData = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
+
+bool read_capabilities(CapabilityData& data) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  return syscall(SYS_capget, &header, data.data()) == 0;
+}
+
+bool effective(unsigned capability) {
+  CapabilityData data{};
+  return read_capabilities(data) && (data[capability / 32].effective >> (capability % 32) & 1U) != 0;
+}
+
+std::optional<id_t> id_of(const char* variable) {
+  const char* text = std::getenv(variable);
+  std::uint64_t id = 0;
+  // (id_t)-1 means "leave as it is" to the kernel.
+  if (text == nullptr || !parse_number(text, 0xfffffffeU, id)) return std::nullopt;
+  return static_cast<id_t>(id);
+}
+
+Error refused(const char* what) {
+  return {ErrorCode::no_permission, std::string("giving up privileges: ") + what + ": " + std::generic_category().message(errno)};
+}
+
+}  // namespace
+
+std::optional<User> user_without_privileges() {
+  if (geteuid() != 0) return std::nullopt;
+  User user{id_of("SUDO_UID").value_or(kNobody), id_of("SUDO_GID").value_or(kNobody)};
+  // root who called sudo is no lesser user.
+  if (user.uid == 0) user = {kNobody, kNobody};
+  return ActingAs(user).succeeded() ? std::optional<User>(user) : std::nullopt;
+}
+
+ActingAs::ActingAs(const User& user) : group_(getegid()) {
+  // Root's groups must not decide what this user may open. They are given up for good; root does not need them.
+  if (setgroups(0, nullptr) != 0) return;
+  if (setegid(user.gid) != 0) return;
+  if (seteuid(user.uid) != 0) {
+    if (setegid(group_) != 0) std::abort();
+    return;
+  }
+  succeeded_ = true;
+}
+
+ActingAs::~ActingAs() {
+  // The saved user id is still root's; that the way back fails would be a kernel that lies.
+  if (succeeded_ && (seteuid(0) != 0 || setegid(group_) != 0)) std::abort();
+}
+
+Status drop_privileges(const std::optional<User>& become) {
+  if (effective(CAP_SETPCAP)) {
+    // Ends with EINVAL after the last one that this kernel knows.
+    for (unsigned capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) {
+    }
+  }
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  if (become) {
+    if (setgroups(0, nullptr) != 0) return refused("supplementary groups");
+    if (setresgid(become->gid, become->gid, become->gid) != 0) return refused("group");
+    if (setresuid(become->uid, become->uid, become->uid) != 0) return refused("user");
+  }
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  CapabilityData none{};
+  if (syscall(SYS_capset, &header, none.data()) != 0) return refused("capabilities");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return refused("no_new_privs");
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return refused("dumpable");
+  CapabilityData left{};
+  if (!read_capabilities(left)) return refused("reading capabilities");
+  for (const auto& word : left) {
+    if ((word.effective | word.permitted | word.inheritable) != 0) {
+      return Error{ErrorCode::no_permission, "giving up privileges: capabilities are left"};
+    }
+  }
+  return ok();
+}
+
+std::string missing_capabilities() {
+  std::string text;
+  if (!effective(CAP_NET_RAW)) text += "without CAP_NET_RAW no packet can be captured";
+  if (!effective(CAP_NET_ADMIN)) {
+    text += std::string(text.empty() ? "" : "; ") +
+            "without CAP_NET_ADMIN the kernel tells neither the counters and timeouts of IPVS nor firewall rules nor connection "
+            "tracking";
+  }
+  return text;
+}
+
+}  // namespace lvsnat::tool

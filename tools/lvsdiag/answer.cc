@@ -1,0 +1,137 @@
+#include "lvsdiag/answer.h"
+
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "common/known.h"
+#include "lvsdiag/cited.h"
+
+namespace lvsnat::tool {
+namespace {
+
+bool same_file(const std::string& a, const std::string& b) {
+  if (a == "-" || b == "-") return false;
+  if (a == b) return true;
+  struct stat first {
+  }, second{};
+  return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 && S_ISREG(first.st_mode) &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+TextOptions text_options(const DiagnosisOptions& o, int descriptor) {
+  TextOptions text;
+  text.width = text_width(descriptor);
+  text.color = wants_color(o.color, descriptor);
+  text.quiet = o.quiet;
+  text.verbose = o.verbose;
+  return text;
+}
+
+}  // namespace
+
+std::string collision(const DiagnosisOptions& o) {
+  const std::array<std::pair<std::string_view, const std::string*>, 4> outputs{
+      {{"-o", &o.output}, {"--connections", &o.connections}, {"--evidence", &o.evidence}, {"-w", &o.write}}};
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::string& path = *outputs[i].second;
+    if (path.empty()) continue;
+    for (const std::string& input : o.read) {
+      if (same_file(path, input)) return std::string(outputs[i].first) + " would replace the capture " + printable(input, 200);
+    }
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!outputs[j].second->empty() && (same_file(path, *outputs[j].second) || (path == "-" && *outputs[j].second == "-"))) {
+        return std::string(outputs[j].first) + " and " + std::string(outputs[i].first) + " name the same file";
+      }
+    }
+  }
+  return {};
+}
+
+std::string rendered(const DiagnosisOptions& o, const Report& report, int descriptor) {
+  const HostNames names = o.names ? look_up_names(report) : HostNames();
+  switch (o.format) {
+    case Format::json:
+      return render_json(report, names);
+    case Format::ndjson:
+      return render_ndjson(report, names);
+    case Format::nagios:
+      return render_nagios(report);
+    case Format::text:
+      break;
+  }
+  TextOptions text = text_options(o, descriptor);
+  text.names = names;
+  std::map<Citation, std::string> words;
+  if (o.verbose) {
+    words = describe_cited(o, report);
+    text.describe = [&words](std::string_view source, std::uint32_t frame) {
+      const auto found = words.find({std::string(source), frame});
+      return found == words.end() ? std::string() : found->second;
+    };
+  }
+  return render_text(report, text);
+}
+
+int failed(const Error& error) {
+  complain("lvsdiag", error.message);
+  return kUnknown;
+}
+
+void tell_why_unknown(const Report& report) {
+  std::string line = "nothing could be diagnosed";
+  if (!report.findings.empty()) {
+    const Finding& finding = report.findings.front();
+    line += ": " + finding.title;
+    if (!finding.unchecked.empty()) line += "; " + finding.unchecked.front();
+  } else {
+    line +=
+        ": no traffic of any service was seen; capture while a client tries to connect, and name the services with --config or "
+        "--service";
+  }
+  complain("lvsdiag", line);
+}
+
+int give_up(const DiagnosisOptions& o, const std::string& why) {
+  complain("lvsdiag", why);
+  if (o.format == Format::text) return kUnknown;
+  Report report = Analyzer(AnalyzerOptions{}).report({});
+  report.tool_version = LVSNAT_VERSION;
+  report.verdict = Verdict::unknown;
+  report.notes.push_back(why);
+  auto output = Output::open(o.output, {.force = o.force});
+  if (!output) return failed(output.error());
+  Status status = (*output)->write(rendered(o, report, (*output)->descriptor()));
+  if (status) status = (*output)->commit();
+  return status ? kUnknown : failed(status.error());
+}
+
+void ConnectionLines::operator()(const Connection& connection, std::span<const int> codes) {
+  if (file_ != nullptr) put(*file_, connection, codes, false);
+  if (stream_ != nullptr) put(*stream_, connection, codes, true);
+}
+
+void ConnectionLines::flush() {
+  // Errors stick to the output and are told by its commit().
+  if (file_ != nullptr) static_cast<void>(file_->flush().has_value());
+  if (stream_ != nullptr) static_cast<void>(stream_->flush().has_value());
+}
+
+void ConnectionLines::put(Output& output, const Connection& connection, std::span<const int> codes, bool typed) {
+  const std::size_t n = render_connection_line(connection, codes, line_, typed);
+  static_cast<void>(output.write({line_.data(), n}).has_value());
+}
+
+int finish(Output& output, const Report& report) {
+  const Status status = output.commit();
+  if (!status && !output.reader_gone()) return failed(status.error());
+  return exit_status(report);
+}
+
+}  // namespace lvsnat::tool

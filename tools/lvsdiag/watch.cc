@@ -1,0 +1,290 @@
+// Live: this host's kernel state and its interfaces in, a report out.
+//
+// Order matters: everything that needs a right or a name in the file system comes first, then all rights are given up, and only
+// then are packets, configuration files and saved state looked at.
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "common/capture_plan.h"
+#include "common/known.h"
+#include "common/output.h"
+#include "common/privileges.h"
+#include "lvsdiag/answer.h"
+#include "lvsdiag/cited.h"
+#include "lvsdiag/inputs.h"
+#include "lvsdiag/interruption.h"
+#include "lvsdiag/live_view.h"
+#include "lvsdiag/verbs.h"
+#include "lvsnat/analyzer.h"
+#include "lvsnat/capture.h"
+#include "lvsnat/state.h"
+
+namespace lvsnat::tool {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Timestamp present() {
+  timespec t{};
+  clock_gettime(CLOCK_REALTIME, &t);
+  return Timestamp{t.tv_sec} * kSecond + t.tv_nsec;
+}
+
+// ---- what is written
+
+struct Outputs {
+  std::unique_ptr<Output> answer, connections;
+  std::unique_ptr<KeptCapture> kept, evidence;
+};
+
+Result<Outputs> open_outputs(const DiagnosisOptions& o) {
+  Outputs outputs;
+  auto answer = Output::open(o.output, {.force = o.force});
+  if (!answer) return answer.error();
+  outputs.answer = std::move(*answer);
+  if (!o.connections.empty()) {
+    auto opened = Output::open(o.connections, {.force = o.force});
+    if (!opened) return opened.error();
+    outputs.connections = std::move(*opened);
+  }
+  if (!o.write.empty()) {
+    auto created = KeptCapture::create(o.write, o.force, "Packets that lvsdiag captured");
+    if (!created) return created.error();
+    outputs.kept = std::move(*created);
+  }
+  if (!o.evidence.empty()) {
+    auto created = KeptCapture::create(o.evidence, o.force, "Packets that the findings of lvsdiag cite");
+    if (!created) return created.error();
+    outputs.evidence = std::move(*created);
+  }
+  return outputs;
+}
+
+/// Whether everything that is to be read later can be read by who asks now.
+bool inputs_readable(const DiagnosisOptions& o) {
+  std::vector<std::string> paths = o.config;
+  if (!o.state.empty() && o.state != "live") paths.push_back(o.state);
+  for (const std::string& path : paths) {
+    const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) return false;
+    close(fd);
+  }
+  return true;
+}
+
+// ---- what is waited for
+
+std::string joined(const std::vector<std::string>& words, std::size_t most) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(words.size(), most); ++i) text += (i == 0 ? "" : ", ") + printable(words[i], 64);
+  if (words.size() > most) text += " and " + std::to_string(words.size() - most) + " more";
+  return text;
+}
+
+/// A command that makes a connection of this service, to be typed on a client.
+std::string attempt(const Service& service) {
+  const std::string vip = service.vip.is_v4() ? to_string(service.vip) : "[" + to_string(service.vip) + "]";
+  switch (service.protocol) {
+    case ServiceProtocol::tcp:
+      if (service.port == 80) return "curl -m 5 http://" + vip + "/";
+      if (service.port == 443) return "curl -m 5 -k https://" + vip + "/";
+      return service.port == 0 ? "" : "nc -vz -w 5 " + to_string(service.vip) + " " + std::to_string(service.port);
+    case ServiceProtocol::udp:
+      if (service.port == 53) return "dig @" + to_string(service.vip);
+      return service.port == 0 ? "" : "echo | nc -u -w 5 " + to_string(service.vip) + " " + std::to_string(service.port);
+    case ServiceProtocol::sctp:
+    case ServiceProtocol::fwmark:
+      break;
+  }
+  return {};
+}
+
+/// What stands in place of a diagnosis when no packet of a service came.
+std::string waited_in_vain(const Report& report, const std::vector<std::string>& interfaces, std::int64_t watched) {
+  std::vector<std::string> services;
+  std::string example;
+  for (const ServiceTally& tally : report.services) {
+    services.push_back(to_string(tally.service));
+    if (example.empty()) example = attempt(tally.service);
+  }
+  std::string text = "in " + to_duration(watched) + " on " + joined(interfaces, 8) + " ";
+  text += services.empty() ? "no packet was forwarded as IPVS forwards, and no service is known to wait for"
+                           : "no packet of " + joined(services, 6) + " was seen";
+  text += "; connect from a client meanwhile";
+  if (!example.empty()) text += " (" + example + ")";
+  text += "; '--for 0' watches until interrupted";
+  if (services.empty()) text += "; --config or --service says which services there are";
+  return text;
+}
+
+/// Finds out what the program may look at, opens it, and steps down. Empty: all is ready.
+struct Prepared {
+  std::shared_ptr<const KernelState> host;  // nullptr: not asked
+  CapturePlan plan;
+  Inputs inputs;
+  Outputs outputs;
+  std::vector<std::string> notes;
+};
+
+Result<Prepared> prepare(const DiagnosisOptions& o) {
+  Prepared ready;
+  const std::string missing = missing_capabilities();
+  if (!o.no_state) {
+    auto host = read_state_of_this_host();
+    if (host) {
+      ready.host = std::move(*host);
+    } else {
+      ready.notes.push_back("this host's kernel state was not read: " + host.error().message);
+    }
+  }
+  // Only what the kernel and the command line say: files are not read with rights that their writers lack.
+  auto services = service_options(o);
+  if (!services) return services.error();
+  if (ready.host) {
+    services->insert(services->end(), ready.host->ipvs.services.begin(), ready.host->ipvs.services.end());
+  }
+  const bool others = !o.config.empty() || (!o.state.empty() && o.state != "live");
+  ready.plan = plan_capture(o, ready.host.get(), *services, !others);
+  ready.notes.insert(ready.notes.end(), ready.plan.notes.begin(), ready.plan.notes.end());
+  ready.inputs = open_interfaces(o, ready.plan);
+
+  // Files belong to who asked, and only what that user may write is written. Where root's own files are needed root stays, but
+  // without any capability.
+  std::optional<User> become = user_without_privileges();
+  std::optional<Result<Outputs>> outputs;
+  if (become) {
+    const ActingAs as(*become);
+    if (as.succeeded() && inputs_readable(o)) outputs = open_outputs(o);
+  }
+  if (!outputs || !*outputs) {
+    become.reset();
+    outputs = open_outputs(o);
+  }
+  if (!*outputs) return outputs->error();
+  ready.outputs = std::move(**outputs);
+  if (Status dropped = drop_privileges(become); !dropped) return dropped.error();
+  if (!missing.empty()) ready.notes.push_back(missing);
+  return ready;
+}
+
+/// Reads until the time is over, the user interrupts or every interface is gone. Errors: those of -w.
+Status capture(const DiagnosisOptions& o, Prepared& ready, Analyzer& analyzer, ConnectionLines& lines) {
+  PacketSource& source = *ready.inputs.source;
+  const Interruptible interruptible(source);
+  LiveView view(o);
+  const Clock::time_point begin = Clock::now();
+  LiveMoment moment;
+  moment.where = joined(ready.plan.interfaces, 8);
+  if (o.duration != 0) moment.until = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::nanoseconds(o.duration));
+  Clock::time_point next_round = begin;
+  bool stopping = false;
+  std::array<Frame, 512> frames;
+  while (!source.finished()) {
+    const std::size_t n = source.read(frames);
+    const std::span<const Frame> batch(frames.data(), n);
+    analyzer.feed(batch, source.vantages());
+    if (ready.outputs.kept) {
+      for (const Frame& frame : batch) {
+        if (Status status = ready.outputs.kept->write(frame, source.vantages()); !status) return status;
+      }
+    }
+    const Clock::time_point now = Clock::now();
+    if (now < next_round) continue;
+    next_round = now + std::chrono::milliseconds(100);
+    // Packets that wait in another interface's ring must not make a silence.
+    analyzer.advance(present() - kSecond / 2);
+    lines.flush();
+    if (!stopping && o.duration != 0 && now - begin >= std::chrono::nanoseconds(o.duration)) {
+      source.stop();
+      stopping = true;
+    }
+    if (view.due()) {
+      moment.since = std::chrono::duration_cast<std::chrono::seconds>(now - begin);
+      const Report report = analyzer.report(statistics_of(ready.inputs));
+      view.draw(report, moment, Clock::now() - now);
+    }
+  }
+  return ok();
+}
+
+}  // namespace
+
+int watch(const DiagnosisOptions& o) {
+  if (!o.evidence.empty() && o.write.empty()) {
+    return bad_usage("lvsdiag", "--evidence takes its packets from what is kept: with live capture give -w FILE, too");
+  }
+  if (const std::string wrong = collision(o); !wrong.empty()) return bad_usage("lvsdiag", wrong);
+  if (!o.filter.empty()) {
+    if (const Status valid = check_filter(o.filter); !valid) return bad_usage("lvsdiag", valid.error().message);
+  }
+  Result<Prepared> prepared = prepare(o);
+  if (!prepared) {
+    return prepared.error().code == ErrorCode::usage ? bad_usage("lvsdiag", prepared.error().message) : failed(prepared.error());
+  }
+  Prepared& ready = *prepared;
+
+  // From here on without any right.
+  AnalyzerOptions analysis;
+  analysis.max_connections = o.max_connections;
+  analysis.live = true;
+  auto declared = read_declarations(o);
+  if (!declared) {
+    return declared.error().code == ErrorCode::usage ? bad_usage("lvsdiag", declared.error().message)
+                                                     : give_up(o, declared.error().message);
+  }
+  analysis.declared = std::move(*declared);
+  auto saved = read_saved_state(o);
+  if (!saved) return give_up(o, saved.error().message);
+  analysis.state = *saved ? std::move(*saved) : ready.host;
+
+  Analyzer analyzer(std::move(analysis));
+  ConnectionLines lines(ready.outputs.connections.get(), o.format == Format::ndjson ? ready.outputs.answer.get() : nullptr);
+  if (lines.wanted()) analyzer.on_retired([&lines](const Connection& c, std::span<const int> codes) { lines(c, codes); });
+  const Clock::time_point begin = Clock::now();
+  if (ready.inputs.source) {
+    if (Status status = capture(o, ready, analyzer, lines); !status) return failed(status.error());
+  }
+  analyzer.advance(present());
+  Report report = analyzer.report(statistics_of(ready.inputs));
+  report.tool_version = LVSNAT_VERSION;
+  report.notes.insert(report.notes.end(), ready.notes.begin(), ready.notes.end());
+  if (ready.inputs.source && report.connections.total == 0) {
+    const std::int64_t watched = std::chrono::nanoseconds(Clock::now() - begin).count();
+    const std::string why = waited_in_vain(report, ready.plan.interfaces, watched);
+    report.notes.push_back(why);
+    if (exit_status(report) == kUnknown) complain("lvsdiag", "nothing could be diagnosed: " + why);
+  }
+  if (lines.wanted())
+    analyzer.for_each_connection([&lines](const Connection& c, std::span<const int> codes) { lines(c, codes); });
+  Output& answer = *ready.outputs.answer;
+  static_cast<void>(answer.write(rendered(o, report, answer.descriptor())).has_value());
+
+  // What is beside the answer first: it must not claim files that did not come to be.
+  if (ready.outputs.kept) {
+    if (Status status = ready.outputs.kept->close(); !status) return failed(status.error());
+    if (ready.outputs.evidence) {
+      if (Status status = write_evidence(*ready.outputs.kept, report, *ready.outputs.evidence); !status) {
+        return failed(status.error());
+      }
+    }
+    if (Status status = ready.outputs.kept->commit(); !status) return failed(status.error());
+  }
+  if (Output* file = ready.outputs.connections.get()) {
+    if (Status status = file->commit(); !status && !file->reader_gone()) return failed(status.error());
+  }
+  return finish(answer, report);
+}
+
+}  // namespace lvsnat::tool
