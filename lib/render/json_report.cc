@@ -243,6 +243,35 @@ void put_finding(Json& out, const Finding& finding) {
   out["consequences"] = std::move(consequences);
 }
 
+Json prediction_json(const Report& report) {
+  Json list = Json::array();
+  for (const Forecast& f : report.prediction) {
+    Json one;
+    one["service"] = words(f.service);
+    one["real_server"] = to_string(f.real_server.address);
+    one["real_server_port"] = f.real_server.port == 0 ? Json(nullptr) : Json(f.real_server.port);
+    one["client"] = to_string(f.client);
+    one["example"] = f.example;
+    Json legs;
+    for (const Leg leg : kLegs) {
+      const ForecastLeg& l = f.legs[index(leg)];
+      Json& out = legs[std::string(name(leg))];
+      out["fate"] = words(l.fate);
+      out["cause"] = l.cause == "none" ? Json(nullptr) : words(l.cause);
+      out["in"] = words_or_null(l.in_device);
+      out["out"] = words_or_null(l.out_device);
+      out["via"] = l.via ? Json(to_string(*l.via)) : Json(nullptr);
+      out["decides"] = words(l.decides);
+      out["doubts"] = list_of_words(l.doubts);
+    }
+    one["legs"] = std::move(legs);
+    one["redirect"] = or_null(f.redirect);
+    one["redirect_gateway"] = f.redirect_gateway ? Json(to_string(*f.redirect_gateway)) : Json(nullptr);
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
 void put_report(Json& out, const Report& report, const HostNames& names) {
   out["schema"] = 1;
   out["tool"] = report.tool;
@@ -263,6 +292,7 @@ void put_report(Json& out, const Report& report, const HostNames& names) {
     findings.push_back(std::move(one));
   }
   out["findings"] = std::move(findings);
+  if (!report.prediction.empty()) out["prediction"] = prediction_json(report);
   if (!names.empty()) {
     Json& list = out["names"];
     for (const auto& [address, host_name] : names) list[printable(address)] = words(host_name);

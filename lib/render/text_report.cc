@@ -136,6 +136,7 @@ class TextReport {
       heading("And, in short (-v tells all of it)");
       for (std::size_t i = full; i < report_.findings.size(); ++i) one_line(report_.findings[i]);
     }
+    prediction();
     services();
     latencies();
     captured();
@@ -164,6 +165,35 @@ class TextReport {
     if (!options_.color) return;
     out_.insert(at + length, kPlain);
     out_.insert(at, color);
+  }
+
+  // ---- prediction
+
+  /// Before any packet was seen: the four legs of each destination, and what decides each.
+  void prediction() {
+    constexpr std::size_t kBlocks = 16;
+    if (report_.packets.total != 0 || report_.prediction.empty()) return;
+    heading("What will become of a connection, by the settings");
+    std::size_t shown = 0;
+    for (const Forecast& f : report_.prediction) {
+      if (++shown > kBlocks && !options_.verbose) {
+        paragraph("  ", "  ",
+                  "... and " + plural(report_.prediction.size() - kBlocks, "destination") + " more (-v tells all of them)");
+        break;
+      }
+      paragraph("\n  ", "    ",
+                f.service + " to " + to_string(f.real_server) + ", from " + (f.example ? "a client such as " : "") +
+                    to_string(f.client));
+      for (const Leg leg : kLegs) {
+        const ForecastLeg& l = f.legs[index(leg)];
+        std::string path = l.in_device + (l.in_device.empty() || l.out_device.empty() ? "" : " > ") + l.out_device;
+        std::string text = l.decides;
+        for (const std::string& doubt : l.doubts) text += (text.empty() ? "" : "; ") + doubt;
+        const std::string label = "    " + std::to_string(index(leg) + 1) + " " + left(std::string(name(leg)), 8) +
+                                  left(l.fate, 12) + left(path.empty() ? "-" : path, 13) + " ";
+        paragraph(label, std::string(std::min<std::size_t>(label.size(), 40), ' '), text);
+      }
+    }
   }
 
   // ---- verdict
@@ -340,7 +370,8 @@ class TextReport {
       if (earlier.code != f.code || earlier.severity != f.severity || !earlier.subject.real_server) continue;
       const auto same = [&](std::string text, const std::string& of_earlier) {
         const std::string& mine = *f.subject.real_server;
-        for (std::size_t at = text.find(mine); at != std::string::npos; at = text.find(mine, at + earlier.subject.real_server->size())) {
+        for (std::size_t at = text.find(mine); at != std::string::npos;
+             at = text.find(mine, at + earlier.subject.real_server->size())) {
           text.replace(at, mine.size(), *earlier.subject.real_server);
         }
         return text == of_earlier;
@@ -399,14 +430,18 @@ class TextReport {
     if (f.subject.gateway) {
       // Where it is the gateway itself, or a second owner of an address, that is in question, nothing goes anywhere instead.
       const bool instead = f.code != 117 && f.code != 118 && f.code != 119;
-      labelled(instead ? "instead" : f.code == 117 ? "besides" : "gateway", (instead ? "packets go to " : "") + *f.subject.gateway);
+      labelled(instead         ? "instead"
+               : f.code == 117 ? "besides"
+                               : "gateway",
+               (instead ? "packets go to " : "") + *f.subject.gateway);
     }
     const std::string seen = extent(f);
     if (!seen.empty()) labelled("seen", seen);
     if (f.code / 100 != 9) labelled("sure", confidence_words(f.confidence));
     if (const Finding* twin = twin_of(f); twin != nullptr && !options_.verbose) {
       proof(f, kTwinProofs);
-      labelled("cause", "and cure as for " + *twin->subject.real_server + " above, with " + *f.subject.real_server + " in its place");
+      labelled("cause",
+               "and cure as for " + *twin->subject.real_server + " above, with " + *f.subject.real_server + " in its place");
       return;
     }
     proof(f, kProofs);

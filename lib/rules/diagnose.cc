@@ -7,6 +7,7 @@
 #include "lvsnat/packet.h"
 #include "rules/catalog.h"
 #include "rules/explain.h"
+#include "rules/outlook.h"
 #include "rules/sink.h"
 
 namespace lvsnat {
@@ -100,6 +101,7 @@ Report make_report(const Facts& facts, Diagnosis d) {
   r.services = facts.tallies;
   r.connections = facts.connections;
   r.packets = facts.packets;
+  r.prediction = rules::forecasts(facts);
 
   // Healthy is what has all its legs and no accusation; undecided is what this capture could not show.
   for (const Suspect& s : facts.suspects) {

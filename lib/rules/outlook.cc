@@ -120,6 +120,57 @@ std::vector<Standing> Outlook::standing() const {
   return all;
 }
 
+std::vector<Forecast> forecasts(const Facts& facts) {
+  constexpr std::size_t kRows = 256, kClients = 3;
+  std::vector<Forecast> out;
+  if (facts.state == nullptr || facts.filter == nullptr) return out;
+  std::vector<Address> seen;
+  for (const Suspect& s : facts.suspects) {
+    const Address& client = s.connection.client.address;
+    if (s.connection.kind != ConnectionKind::masqueraded || facts.rips.contains(client)) continue;
+    if (seen.size() < kClients && std::find(seen.begin(), seen.end(), client) == seen.end()) seen.push_back(client);
+  }
+  for (const Service& service : facts.services) {
+    for (const Destination& d : service.destinations) {
+      const bool mark = service.protocol == ServiceProtocol::fwmark;
+      std::vector<Address> clients;
+      for (const Address& a : seen) {
+        if (a.is_v4() == d.rip.is_v4()) clients.push_back(a);
+      }
+      const bool example = clients.empty();
+      if (example) clients.push_back(example_client(*facts.state, mark ? d.rip : service.vip));
+      for (const Address& client : clients) {
+        if (out.size() == kRows || client.is_none()) break;
+        PredictionQuestion q;
+        q.client.address = client;
+        q.any_client = example;
+        q.service = service;
+        q.destination = d;
+        const Prediction p = predict(*facts.state, *facts.filter, q);
+        Forecast f;
+        f.service = p.service;
+        f.real_server = p.rip;
+        f.client = client;
+        f.example = example;
+        f.redirect = p.will_redirect;
+        f.redirect_gateway = p.redirect_gateway;
+        for (const Leg leg : kLegs) {
+          const PredictedLeg& from = p.leg(leg);
+          f.legs[index(leg)] = {std::string(name(from.fate)),
+                                std::string(name(from.cause)),
+                                from.in_dev,
+                                from.out_dev,
+                                from.via,
+                                from.decides,
+                                from.doubts};
+        }
+        out.push_back(std::move(f));
+      }
+    }
+  }
+  return out;
+}
+
 Evidence saved(const Facts& facts, std::string text) {
   Evidence e;
   e.text = std::move(text);

@@ -10,6 +10,7 @@
 
 #include "facts/facts.h"
 #include "facts/signs.h"
+#include "lvsnat/forecast.h"
 #include "rules/sink.h"
 #include "state/prediction.h"
 
@@ -44,6 +45,9 @@ class Outlook {
   const Facts& facts_;
   std::map<Key, std::optional<Prediction>> made_;
 };
+
+/// The four legs of each destination, for the clients seen (a few of them) or for an example; at most 256.
+std::vector<Forecast> forecasts(const Facts& facts);
 
 /// "net.ipv4.ip_forward = 0", from the state's source.
 Evidence setting(const Facts& facts, const std::string& name);

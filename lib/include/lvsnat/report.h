@@ -11,6 +11,7 @@
 #include "lvsnat/connection.h"
 #include "lvsnat/export.h"
 #include "lvsnat/finding.h"
+#include "lvsnat/forecast.h"
 #include "lvsnat/service.h"
 #include "lvsnat/source.h"
 
@@ -72,6 +73,7 @@ struct Report {
   ConnectionTally connections;
   PacketTally packets;
   std::vector<Finding> findings;                   // most important first
+  std::vector<Forecast> prediction;                // from the director's state; empty without it
   std::vector<std::string> notes;                  // sentences that belong under the verdict but accuse nobody
 };
 
