@@ -116,7 +116,7 @@ class Forecast {
         l.hook = hook;
         l.decides = "it may be dropped in the " + std::string(hook) + " hook by " + words;
       }
-      for (const std::string& quoted : walk.not_understood) l.doubts.push_back("not understood: " + quoted);
+      for (const std::string& quoted : walk.not_understood) l.doubts.push_back("it depends on " + quoted);
       return walk;
     }
     if (walk.verdict == FilterVerdict::queue) {

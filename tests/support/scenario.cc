@@ -4,9 +4,13 @@
 #include <charconv>
 #include <cmath>
 #include <functional>
+#include <sstream>
 
 namespace lvsnat::scenario {
 namespace {
+
+/// How a shared state is told from a topology of the same name in the library.
+const std::string kStatePrefix = "state ";
 
 struct Line {
   int number = 0;
@@ -621,6 +625,36 @@ std::string families_disagree(const PacketLine& packet) {
   return {};
 }
 
+/// A line of a state block: `use NAME`, `--- FILE`, `--- +FILE` (what follows is added to what the file holds), or content.
+std::string parse_state_line(std::vector<StateFile>& files, StateFile*& current, const std::string& line,
+                             const TopologyLibrary& library) {
+  if (current == nullptr && line.starts_with("use ")) {
+    auto known = library.find(kStatePrefix + line.substr(4));
+    if (known == library.end()) return "no such state: '" + line.substr(4) + "'";
+    StateFile* inner = nullptr;
+    std::istringstream lines(known->second);
+    for (std::string one; std::getline(lines, one);) {
+      if (one.starts_with("use ")) return "a shared state cannot use another one";
+      if (std::string problem = parse_state_line(files, inner, one, library); !problem.empty()) return problem;
+    }
+    return {};
+  }
+  if (line.starts_with("--- ")) {
+    std::string name = line.substr(4);
+    const bool more = name.starts_with('+');
+    if (more) name.erase(0, 1);
+    if (name.empty() || name.find('/') != std::string::npos || name.starts_with('.')) return "not a plain file name: '" + name + "'";
+    auto found = std::find_if(files.begin(), files.end(), [&](const StateFile& f) { return f.name == name; });
+    if (found == files.end()) found = files.insert(files.end(), {name, {}});
+    if (!more) found->content.clear();
+    current = &*found;
+    return {};
+  }
+  if (current == nullptr) return "a state block begins with a line '--- FILE' or 'use NAME'";
+  current->content += line + "\n";
+  return {};
+}
+
 std::string parse_expectation(const Topology& topology, const std::vector<std::string>& words, Expectation& out) {
   if (words[0] == "clean" || words[0] == "only") {
     out.kind = words[0] == "clean" ? Expectation::Kind::clean : Expectation::Kind::only;
@@ -681,14 +715,19 @@ Result<TopologyLibrary> parse_topologies(std::string_view file, std::string_view
   TopologyLibrary library;
   for (const Section& section : *sections) {
     for (const Block& block : section.blocks) {
-      if (block.language != "topology") continue;
+      if (block.language != "topology" && block.language != "state") continue;
       std::string text;
       for (const Line& line : block.lines) text += line.text + "\n";
+      if (block.language == "state") {
+        library.emplace(kStatePrefix + section.title, text);
+        continue;
+      }
       if (!library.emplace(section.title, text).second)
         return wrong(file, section.line, "two topologies are named '" + section.title + "'");
     }
   }
   for (const auto& [name, text] : library) {
+    if (name.starts_with(kStatePrefix)) continue;
     Topology topology;
     if (std::string problem = parse_topology_text(topology, text, library, 0); !problem.empty())
       return wrong(file, 1, "topology " + name + ": " + problem);
@@ -708,17 +747,10 @@ Result<std::vector<Case>> parse_cases(std::string_view file, std::string_view ma
     bool packets = false, findings = false;
     for (const Block& block : section.blocks) {
       if (block.language == "state") {
+        StateFile* current = nullptr;
         for (const Line& line : block.lines) {
-          if (line.text.starts_with("--- ")) {
-            std::string name = line.text.substr(4);
-            if (name.empty() || name.find('/') != std::string::npos || name.starts_with('.'))
-              return wrong(file, line.number, "not a plain file name: '" + name + "'");
-            one.state.push_back({name, {}});
-          } else if (one.state.empty()) {
-            return wrong(file, line.number, "a state block begins with a line '--- FILE'");
-          } else {
-            one.state.back().content += line.text + "\n";
-          }
+          std::string problem = parse_state_line(one.state, current, line.text, library);
+          if (!problem.empty()) return wrong(file, line.number, problem);
         }
         continue;
       }

@@ -131,7 +131,8 @@ struct Case {
   std::vector<StateFile> state;
 };
 
-/// Named topologies for `use NAME`: the sections of one Markdown file with a ```topology block each.
+/// Named topologies for `use NAME`: the sections of one Markdown file with a ```topology block each; and shared states, from
+/// sections with a ```state block, under "state NAME".
 using TopologyLibrary = std::map<std::string, std::string>;
 
 /// Sections `## name` with one ```topology block each. `file` is only for messages.
