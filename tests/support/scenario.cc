@@ -643,7 +643,8 @@ std::string parse_state_line(std::vector<StateFile>& files, StateFile*& current,
     std::string name = line.substr(4);
     const bool more = name.starts_with('+');
     if (more) name.erase(0, 1);
-    if (name.empty() || name.find('/') != std::string::npos || name.starts_with('.')) return "not a plain file name: '" + name + "'";
+    if (name.empty() || name.find('/') != std::string::npos || name.starts_with('.'))
+      return "not a plain file name: '" + name + "'";
     auto found = std::find_if(files.begin(), files.end(), [&](const StateFile& f) { return f.name == name; });
     if (found == files.end()) found = files.insert(files.end(), {name, {}});
     if (!more) found->content.clear();
