@@ -40,7 +40,8 @@ void check(const Facts& facts, FindingSink& sink) {
     Subject subject;
     subject.gateway = to_string(target);
     // The director's state names the cause: that is the one finding.
-    const bool explained = std::any_of(sink.findings().begin(), sink.findings().end(), [&](const Finding& other) { return other.code == 208 && other.subject == subject; });
+    const bool explained = std::any_of(sink.findings().begin(), sink.findings().end(),
+                                       [&](const Finding& other) { return other.code == 208 && other.subject == subject; });
     if (explained) continue;
     Finding* f = nullptr;
     for (const Suspect& s : facts.suspects) {

@@ -201,25 +201,25 @@ TEST(FilterWalk, DockerLike) {
 // firewalld: verdict by state map, invalid dropped, zones by interface, reject at the end.
 TEST(FilterWalk, FirewalldLike) {
   const NftRules rules = text(R"(table inet firewalld {
-	chain filter_FORWARD {
-		type filter hook forward priority filter + 10; policy accept;
-		ct state { established, related } accept
-		ct status dnat accept
-		iifname "lo" accept
-		ct state invalid drop
-		jump filter_FORWARD_ZONES
-		reject with icmpx admin-prohibited
-	}
-	chain filter_FORWARD_ZONES {
-		iifname "eth1" goto filter_FWD_internal
-		goto filter_FWD_public
-	}
-	chain filter_FWD_internal {
-		ip saddr 10.1.1.0/24 accept
-	}
-	chain filter_FWD_public {
-		meta l4proto { icmp, ipv6-icmp } accept
-	}
+  chain filter_FORWARD {
+    type filter hook forward priority filter + 10; policy accept;
+    ct state { established, related } accept
+    ct status dnat accept
+    iifname "lo" accept
+    ct state invalid drop
+    jump filter_FORWARD_ZONES
+    reject with icmpx admin-prohibited
+  }
+  chain filter_FORWARD_ZONES {
+    iifname "eth1" goto filter_FWD_internal
+    goto filter_FWD_public
+  }
+  chain filter_FWD_internal {
+    ip saddr 10.1.1.0/24 accept
+  }
+  chain filter_FWD_public {
+    meta l4proto { icmp, ipv6-icmp } accept
+  }
 })");
   const FilterResult invalid = walk_filter(rules, "forward", reply());
   ASSERT_EQ(invalid.verdict, FilterVerdict::drop);

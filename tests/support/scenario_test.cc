@@ -141,7 +141,8 @@ TEST(Scenario, ErrorsNameTheLine) {
             "x.md:2: a case needs a packets block and a findings block with a line in it");
   EXPECT_EQ(error_of("## x\n```packets\n"), "x.md:2: a fenced block is not closed");
   EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S") + "```state\nx\n```\n"),
-            "x.md:14: a state block begins with a line '--- FILE'");
+            "x.md:14: a state block begins with a line '--- FILE' or 'use NAME'");
+  EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S") + "```state\nuse nobody\n```\n"), "x.md:14: no such state: 'nobody'");
   EXPECT_EQ(error_of(in_case("0 eth0 CIP:1 > VIP:80 S") + "```state\n--- ../x\n```\n"), "x.md:14: not a plain file name: '../x'");
 }
 
