@@ -58,10 +58,10 @@ void check_filter(const Facts& facts, FindingSink& sink, const FilterCase& what)
   std::set<std::string> told;
   const auto describe = [&](Finding& f, const Prediction& p, const PredictedLeg& leg, const Service& service) {
     if (!f.cause.empty()) return;
-    what.describe(facts, f, p, leg, service);
-    // The setting stands before the packets that show it.
+    // Rule and setting stand before the packets that show them.
     std::vector<Evidence> packets = std::exchange(f.evidence, {});
     prove_filter(facts, f, leg);
+    what.describe(facts, f, p, leg, service);
     for (Evidence& e : packets) FindingSink::prove(f, std::move(e));
   };
   for (const Suspect& s : facts.suspects) {

@@ -14,21 +14,30 @@ namespace lvsnat::rules {
 namespace {
 
 /// How long the connection had been silent when a packet met no entry any more; 0: it did not, or that cannot be told.
-Timestamp idle_before_loss(const Suspect& s) {
+Timestamp idle_before_loss(const Facts& facts, const Suspect& s) {
   const Connection& c = s.connection;
   const LegCount& demasq = c.leg(Leg::demasq);
   const LegCount& reply = c.leg(Leg::reply);
+  // The real server spoke: its reply left as it was.
+  const Clue* leaked = nullptr;
+  for (const Clue& clue : s.clues) {
+    const bool leaves = clue.leg == Leg::reply && (clue.kind == Clue::Kind::forwarded || clue.kind == Clue::Kind::moved);
+    if (leaked == nullptr && leaves && (clue.tcp_flags & (kRst | kFin)) == 0 && sent_by_director(facts, clue.path))
+      leaked = &clue;
+  }
+  const LegCount& masq = c.leg(Leg::masq);
+  if (leaked != nullptr && masq.packets != 0) {
+    // What came later on leg 2 (the client's RST to the stray reply) is no use of the connection.
+    const Timestamp used =
+        std::max(masq.last < leaked->frame.time ? masq.last : 0, demasq.last < leaked->frame.time ? demasq.last : 0);
+    return used == 0 ? 0 : leaked->frame.time - used;
+  }
   // The client spoke: the director's own TCP reset it.
   if (const Clue* reset = first_clue(s, Clue::Kind::reset, Leg::masq);
       reset != nullptr && !reply.rst && demasq.packets != 0 && c.leg(Leg::request).unpaired >= 1) {
     return reset->frame.time - std::max(demasq.last, reply.last);
   }
-  // The real server spoke: its reply left as it was.
-  const Clue* leaked = first_clue(s, Clue::Kind::forwarded, Leg::reply);
-  const LegCount& masq = c.leg(Leg::masq);
-  if (leaked == nullptr || masq.packets == 0) return 0;
-  // The client's RST to the stray reply is forwarded too, and no use of the connection.
-  return leaked->frame.time - std::max(masq.last, demasq.last < leaked->frame.time ? demasq.last : 0);
+  return 0;
 }
 
 void check(const Facts& facts, FindingSink& sink) {
@@ -38,7 +47,7 @@ void check(const Facts& facts, FindingSink& sink) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded || !c.service || (c.protocol != kTcp && c.protocol != kUdp)) continue;
     const std::uint32_t timeout = c.protocol == kUdp ? timeouts.udp : timeouts.tcp;
-    const Timestamp idle = idle_before_loss(s);
+    const Timestamp idle = idle_before_loss(facts, s);
     if (timeout == 0 || idle < Timestamp{timeout} * kSecond / 10 * 8) continue;
     Subject subject;
     subject.service = service_text(facts, c);
@@ -126,10 +135,11 @@ is not shorter.
 
 ## What this tool needs to see to say so
 
-The timeouts (state or keepalived.conf) and, in packets, connections of a
-service that spoke again after a silence of more than 80 % of the timeout that
-applied. The capture must be longer than that silence. Without packets it says
-nothing: a short timeout alone is a choice.
+The timeouts (state) and, in packets, connections of a service that went on
+after a silence of at least 80 % of the timeout and met no entry any more: the
+director reset the client, or the real server's packet left as it was. The
+capture must be longer than that silence. Without packets it says nothing: a
+short timeout alone is a choice.
 )md",
     .check = check,
 };
