@@ -232,6 +232,7 @@ void Tracker::retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget,
 
 void Tracker::feed(std::span<const Packet> packets, Output& out) noexcept {
   Lane lanes[kBatch];
+  const std::uint32_t taught = taught_;
   const std::size_t count = std::min(packets.size(), kBatch);
   for (std::size_t i = 0; i < count; ++i) {
     const Packet& p = packets[i];
@@ -240,18 +241,18 @@ void Tracker::feed(std::span<const Packet> packets, Output& out) noexcept {
     lane.path = paths_.intern(p, key_);
     if (p.kind != Packet::Kind::transport) continue;
     orient(p, lane);
-    if (lane.endpoint == kNone) {
-      ++counters_.untracked;
-      continue;
-    }
     lane.tracked = true;
     __builtin_prefetch(&index_[lane.hash & index_mask_]);
   }
   for (std::size_t i = 0; i < count; ++i) {
     if (!lanes[i].tracked) continue;
-    const IndexSlot& slot = index_[lanes[i].hash & index_mask_];
-    if (slot.record == kNone || slot.hash != lanes[i].hash) continue;
-    const auto* line = reinterpret_cast<const char*>(&records_[slot.record]);
+    // Past slots of other hashes, as far as the line that has just been fetched reaches as a rule.
+    std::uint32_t at = lanes[i].hash & index_mask_;
+    for (int probe = 0; probe < 6 && index_[at].record != kNone && index_[at].hash != lanes[i].hash; ++probe) {
+      at = (at + 1) & index_mask_;
+    }
+    if (index_[at].record == kNone) continue;
+    const auto* line = reinterpret_cast<const char*>(&records_[index_[at].record]);
     __builtin_prefetch(line, 1);
     __builtin_prefetch(line + 64, 1);
     __builtin_prefetch(line + 128, 1);
@@ -262,6 +263,12 @@ void Tracker::feed(std::span<const Packet> packets, Output& out) noexcept {
       if (packets[i].kind != Packet::Kind::transport) observe(out, Observation::Kind::other, kNone, number, 0, lanes[i].path);
       continue;
     }
+    // What an earlier packet of this batch taught holds for this one: results must not depend on where batches end.
+    if (taught_ != taught) [[unlikely]] orient(packets[i], lanes[i]);
+    if (!settle(packets[i], lanes[i])) {
+      ++counters_.untracked;
+      continue;
+    }
     std::uint8_t side = 0;
     const std::uint32_t id = place(packets[i], lanes[i], side, number, out);
     if (id != kNone) update(id, side, packets[i], lanes[i], number, out);
@@ -269,7 +276,7 @@ void Tracker::feed(std::span<const Packet> packets, Output& out) noexcept {
 }
 
 // Which end is the server? The better known one; a handshake tells, else the port number has to.
-void Tracker::orient(const Packet& p, Lane& lane) noexcept {
+void Tracker::orient(const Packet& p, Lane& lane) const noexcept {
   const std::uint32_t to = endpoints_.find(key_, p.destination, p.destination_port, p.protocol);
   std::uint32_t from = kNone;
   bool to_server;
@@ -299,13 +306,21 @@ void Tracker::orient(const Packet& p, Lane& lane) noexcept {
   const Address& client = to_server ? p.source : p.destination;
   const std::uint16_t client_port = to_server ? p.source_port : p.destination_port;
   lane.hash = hash_endpoint(key_, client, client_port, p.protocol);
+}
+
+/// The server endpoint enters the table, or is better known from now on. False: the table is full.
+bool Tracker::settle(const Packet& p, Lane& lane) noexcept {
   const Known known = is_syn(p) || is_syn_ack(p) ? Known::handshake : Known::guessed;
   if (lane.endpoint == kNone) {
-    lane.endpoint = to_server ? endpoints_.insert(key_, p.destination, p.destination_port, p.protocol, known)
-                              : endpoints_.insert(key_, p.source, p.source_port, p.protocol, known);
+    lane.endpoint = lane.direction == 0 ? endpoints_.insert(key_, p.destination, p.destination_port, p.protocol, known)
+                                        : endpoints_.insert(key_, p.source, p.source_port, p.protocol, known);
+    if (lane.endpoint == kNone) return false;
+    ++taught_;
   } else if (endpoints_[lane.endpoint].known < known) {
     endpoints_[lane.endpoint].known = known;
+    ++taught_;
   }
+  return true;
 }
 
 namespace {
@@ -352,6 +367,9 @@ bool Tracker::compatible(const Record& r, const Packet& p, const Lane& lane) con
     const bool soon = p.time - last_of(r, same) < 2 * kSecond;
     const bool same_id = p.v6 || same.ip_id == static_cast<std::uint8_t>(p.ip_id);
     if (soon && same_id && hops != 0 && hops > -16 && hops < 16) return true;
+    // Something on the way may write a new IP ID: then it takes the only packet so far, as long, one hop on, elsewhere.
+    const bool elsewhere = lane.path != same.path || !p.has_macs;
+    if (soon && same.packets == 1 && same.bytes() == p.ip_length && (hops == 1 || hops == -1) && elsewhere) return true;
     return opposite_roles && soon;
   }
   return opposite_roles && p.time - r.last < kUdpIdle;
@@ -384,6 +402,7 @@ void Tracker::join(Record& r, const Packet& p, const Lane& lane) noexcept {
   ServerEndpoint& inner = inner_first ? first : second;
   ++outer.outer_votes;
   ++inner.inner_votes;
+  if (outer.known < Known::rewritten || inner.known < Known::rewritten) ++taught_;
   outer.known = std::max(outer.known, Known::rewritten);
   inner.known = std::max(inner.known, Known::rewritten);
   if (outer.ftp_control) inner.ftp_control = true;

@@ -89,7 +89,8 @@ class Tracker {
   };
   enum class Sighting : std::uint8_t { counted, copy, forwarded, moved };
 
-  void orient(const Packet& packet, Lane& lane) noexcept;
+  void orient(const Packet& packet, Lane& lane) const noexcept;
+  bool settle(const Packet& packet, Lane& lane) noexcept;
   std::uint32_t place(const Packet& packet, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept;
   std::uint32_t open(const Packet& packet, const Lane& lane, std::uint32_t head, Output& out) noexcept;
   void update(std::uint32_t id, std::uint8_t side, const Packet& packet, const Lane& lane, std::uint16_t number,
@@ -113,6 +114,7 @@ class Tracker {
   std::uint32_t used_ = 0;  // occupied index slots
   std::uint32_t live_ = 0, high_water_ = 0, free_ = kNone, hand_ = 0, idle_hand_ = 0;
   EndpointTable endpoints_;
+  std::uint32_t taught_ = 0;      // how often endpoints were added or became better known
   PathTable paths_;
   Counters counters_;
 };

@@ -37,7 +37,7 @@ struct Foreign {
 
 // Third-party headers: named in few places, never in ours that are public.
 constexpr std::array kForeign{
-    Foreign{"pcap", "lib/capture tests"},
+    Foreign{"pcap", "lib/capture tests bench"},
     Foreign{"tins/", "lib/capture tests"},
     Foreign{"zlib.h", "lib/capture tests"},
     Foreign{"zstd", "lib/capture tests"},

@@ -1,0 +1,140 @@
+// What gives way when the table is full, and what leaves it when it is over.
+#include "packets.h"
+
+namespace lvsnat::track {
+namespace {
+
+const Endpoint kVip = at("192.0.2.1:80"), kRip = at("172.16.0.2:8080");
+
+Endpoint client(std::uint32_t n) { return {Address::v4(0x0a000000 + n), static_cast<std::uint16_t>(40'000)}; }
+Made syn(std::uint32_t n, Timestamp t = 0) { return Made(client(n), kVip, Seen::request).flags(kSyn).seq(n * 3 + 1).after(t); }
+
+constexpr Tracker::Idle kIdle{10 * kSecond, 60 * kSecond, 900 * kSecond};
+
+TEST(Limits, HalfOpenOnesMakeRoomFirst) {
+  Bench b(16);
+  b.feed(dialogue(client(1), kVip, kRip));
+  for (std::uint32_t n = 2; n < 200; ++n) b.feed({syn(n, n * kMs)});
+  EXPECT_EQ(b.tracker.live(), 16U);
+  EXPECT_EQ(b.tracker.counters().evicted_half_open, 198U - 15U);
+  EXPECT_EQ(b.tracker.counters().evicted_other + b.tracker.counters().evicted_closed, 0U);
+  EXPECT_EQ(b.gone.size(), 183U);
+  EXPECT_NE(b.tracker.find(client(1).address, 40'000, kTcp), kNone);
+}
+
+TEST(Limits, ThenThoseThatEnded) {
+  Bench b(8);
+  std::vector<Packet> open = dialogue(client(1), kVip, kRip);
+  open.resize(12);  // no FIN
+  b.feed(open);
+  for (std::uint32_t n = 2; n < 40; ++n) b.feed(dialogue(client(n), kVip, kRip, n * 1000, n * kMs));
+  EXPECT_EQ(b.tracker.counters().evicted_closed, 38U - 7U);
+  EXPECT_EQ(b.tracker.counters().evicted_other, 0U);
+  EXPECT_NE(b.tracker.find(client(1).address, 40'000, kTcp), kNone);
+}
+
+TEST(Limits, WhatIsEvictedIsHandedOver) {
+  Bench b(1);
+  b.feed({syn(1), syn(2, kMs)});
+  ASSERT_EQ(b.gone.size(), 1U);
+  EXPECT_EQ(b.gone[0].client, client(1).address);
+  EXPECT_EQ(b.count(Observation::Kind::retired), 1U);
+  EXPECT_EQ(b.tracker.find(client(1).address, 40'000, kTcp), kNone);
+  EXPECT_NE(b.tracker.find(client(2).address, 40'000, kTcp), kNone);
+}
+
+// Every record of the chain goes, then comes again: no slot may be left behind.
+TEST(Limits, ChainsSurviveEviction) {
+  Bench b(6, 16);
+  for (std::uint32_t n = 0; n < 500; ++n) {
+    b.feed({Made(client(n % 3), kVip, Seen::request).flags(kSyn).seq(n * 100'000'000).after(n * kMs)});
+    ASSERT_LE(b.tracker.live(), 6U);
+    std::size_t found = 0;
+    for (std::uint32_t c = 0; c < 3; ++c) {
+      for (std::uint32_t id = b.tracker.find(client(c).address, 40'000, kTcp); id != kNone; id = b.tracker.record(id).next) {
+        ASSERT_NE(b.tracker.record(id).flags & kInUse, 0);
+        ASSERT_EQ(b.tracker.record(id).client, client(c).address);
+        ++found;
+      }
+    }
+    ASSERT_EQ(found, b.tracker.live());
+  }
+}
+
+// One client, one port, ever new sequence numbers: the search stays short, and says when it gave up.
+TEST(Limits, AChainIsSearchedSoFarAndNoFurther) {
+  Bench b(4096, 8192);
+  std::vector<Packet> packets;
+  for (std::uint32_t n = 0; n < 2000; ++n) packets.push_back(Made(client(1), kVip, Seen::request).flags(kSyn).seq(n * 2'000'003));
+  b.feed(packets);
+  EXPECT_EQ(b.tracker.live(), 2000U);
+  EXPECT_GE(b.tracker.counters().chain_overflow, 1900U);
+}
+
+TEST(Limits, AFullEndpointTableIsCounted) {
+  Bench b(64, 256, {}, 4);
+  std::vector<Packet> packets;
+  for (unsigned n = 0; n < 10; ++n) {
+    packets.push_back(
+        Made(client(n), Endpoint{kVip.address, static_cast<std::uint16_t>(80 + n)}, Seen::request).flags(kSyn).seq(n));
+  }
+  b.feed(packets);
+  EXPECT_EQ(b.tracker.live(), 4U);
+  EXPECT_EQ(b.tracker.counters().untracked, 6U);
+  EXPECT_TRUE(b.tracker.wants_endpoints());
+  std::vector<ServerEndpoint> entries(256);
+  std::vector<EndpointTable::Slot> slots(1024);
+  b.tracker.regrow_endpoints(entries, slots);
+  b.feed(packets);
+  EXPECT_EQ(b.tracker.live(), 10U);
+  EXPECT_EQ(b.tracker.endpoints().size(), 10U);
+}
+
+TEST(Limits, TheIndexGrowsWhileFull) {
+  Bench b(512, 64);
+  for (std::uint32_t n = 0; n < 38; ++n) b.feed({syn(n)});
+  EXPECT_FALSE(b.tracker.wants_index());
+  b.feed({syn(38)});
+  EXPECT_TRUE(b.tracker.wants_index());
+  std::vector<IndexSlot> larger(1024);
+  b.tracker.regrow_index(larger);
+  EXPECT_FALSE(b.tracker.wants_index());
+  for (std::uint32_t n = 0; n < 39; ++n) EXPECT_NE(b.tracker.find(client(n).address, 40'000, kTcp), kNone) << n;
+  // What comes afterwards still finds what was there before.
+  for (std::uint32_t n = 0; n < 39; ++n) b.feed({Made(client(n), kRip, Seen::demasq).flags(kSyn).seq(n * 3 + 1).after(kMs)});
+  EXPECT_EQ(b.tracker.live(), 39U);
+  EXPECT_EQ(b.count(Observation::Kind::joined), 39U);
+}
+
+TEST(Limits, IdleOnesRetireByWhatTheyWaitFor) {
+  Bench b;
+  b.feed(dialogue(client(1), kVip, kRip));  // ended
+  b.feed({syn(2)});                         // half open
+  std::vector<Packet> open = dialogue(client(3), kVip, kRip, 5000);
+  open.resize(12);
+  b.feed(open);
+  b.retire_idle(kStart + 9 * kSecond, kIdle, 100);
+  EXPECT_EQ(b.tracker.live(), 3U);
+  b.retire_idle(kStart + 20 * kSecond, kIdle, 100);
+  EXPECT_EQ(b.tracker.live(), 2U);
+  EXPECT_EQ(b.gone.back().client, client(1).address);
+  b.retire_idle(kStart + 100 * kSecond, kIdle, 100);
+  EXPECT_EQ(b.tracker.live(), 1U);
+  EXPECT_EQ(b.gone.back().client, client(2).address);
+  b.retire_idle(kStart + 1000 * kSecond, kIdle, 100);
+  EXPECT_EQ(b.tracker.live(), 0U);
+  b.feed({syn(9)});  // freed records are used again
+  EXPECT_EQ(b.tracker.high_water(), 3U);
+}
+
+TEST(Limits, RetiringStopsAtItsBudget) {
+  Bench b(512, 2048);
+  for (std::uint32_t n = 0; n < 300; ++n) b.feed({syn(n)});
+  b.retire_idle(kStart + 1000 * kSecond, kIdle, 10);
+  EXPECT_EQ(b.gone.size(), 10U);
+  b.retire_idle(kStart + 1000 * kSecond, kIdle, 1000);  // and at the room for what retires
+  EXPECT_EQ(b.gone.size(), 10U + Tracker::kMaxRetired);
+}
+
+}  // namespace
+}  // namespace lvsnat::track
