@@ -1,7 +1,7 @@
 #include "base/file.h"
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,7 +26,7 @@ ErrorCode code_of(int error) {
 }
 
 Error failure(const std::filesystem::path& path, int error) {
-  return Error{code_of(error), printable(path.native()) + ": " + std::strerror(error)};
+  return Error{code_of(error), printable(path.native()) + ": " + std::generic_category().message(error)};
 }
 
 class Descriptor {

@@ -274,7 +274,7 @@ class PcapngSource final : public FileSource {
         told_left_out_ = true;
       }
     }
-    interfaces_.push_back(std::move(next));
+    interfaces_.push_back(next);
     return {};
   }
 

@@ -275,6 +275,8 @@ class KeepalivedReader {
     }
     const fs::path pattern = fs::path(word.text).is_absolute() ? fs::path(word.text) : directory / word.text;
     glob_t found{};
+    // Unsafe among threads only where it expands "~", which it is not asked to.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe)
     const int result = ::glob(pattern.c_str(), GLOB_NOCHECK, nullptr, &found);
     const std::unique_ptr<glob_t, decltype(&::globfree)> release(&found, &::globfree);
     if (result != 0) return error_at(at_, word.column, "'" + printable(word.text, 200) + "' cannot be read");

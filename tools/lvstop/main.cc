@@ -263,7 +263,7 @@ int run(const Options& o) {
 }  // namespace lvsnat::top
 
 int main(int argc, char** argv) {
-  std::setlocale(LC_CTYPE, "");
+  std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe): before there are threads
   lvsnat::tool::prepare_standard_streams();
   auto parsed = lvsnat::top::parse_options(argc, argv);
   if (const int* status = std::get_if<int>(&parsed)) return *status;

@@ -2,8 +2,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <optional>
+#include <system_error>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@ namespace lvsnat::top {
 std::string save_text(const std::string& path, const std::string& content) {
   const std::string shown = printable(path, 256);
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) return shown + ": " + (errno == EEXIST ? "exists already; choose another name" : std::strerror(errno));
+  if (fd < 0) return shown + ": " + (errno == EEXIST ? "exists already; choose another name" : std::generic_category().message(errno));
   std::size_t done = 0;
   int error = 0;
   while (done < content.size() && error == 0) {
@@ -31,7 +31,7 @@ std::string save_text(const std::string& path, const std::string& content) {
   if (close(fd) != 0 && error == 0) error = errno;
   if (error != 0)
     return shown + ": only " + with_commas(done) + " of " + with_commas(content.size()) +
-           " bytes written: " + std::strerror(error);
+           " bytes written: " + std::generic_category().message(error);
   return "saved " + shown + ", " + with_commas(content.size()) + " bytes";
 }
 
