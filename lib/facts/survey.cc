@@ -135,7 +135,7 @@ struct Surveyor {
 
   PairTally& pair(std::uint32_t outer, std::uint32_t inner);
   void take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues);
-  void suspect(Connection c, const Record& r, const Sides& s, const std::vector<WayClue>* clues);
+  void suspect(const Connection& c, const Record& r, const Sides& s, const std::vector<WayClue>* clues);
   void strange(std::uint32_t id, const Record& r);
   void index_full_nat();
   void ftp_data(std::uint32_t id, const Record& r);
@@ -286,13 +286,13 @@ void Surveyor::strange(std::uint32_t id, const Record& r) {
   }
 }
 
-void Surveyor::suspect(Connection c, const Record& r, const Sides& s, const std::vector<WayClue>* clues) {
+void Surveyor::suspect(const Connection& c, const Record& r, const Sides& s, const std::vector<WayClue>* clues) {
   if (facts.suspects.size() >= max_suspects) {
     ++facts.suspects_left_out;
     return;
   }
   Suspect found;
-  found.connection = std::move(c);
+  found.connection = c;
   if (clues != nullptr) {
     found.clues.reserve(clues->size());
     for (const WayClue& wc : *clues) {
@@ -432,7 +432,7 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
     ++facts.completed;
   }
   set_leg_string(c, facts);
-  suspect(std::move(c), r, s, clues);
+  suspect(c, r, s, clues);
 }
 
 void find_places(Facts& facts, const SurveyInput& in, const Roles& roles) {
@@ -453,7 +453,7 @@ void find_places(Facts& facts, const SurveyInput& in, const Roles& roles) {
     }
     return facts.places[at->second];
   };
-  for (std::uint16_t v = 0; v < facts.vantages.size(); ++v) place(v, 0);
+  for (std::size_t v = 0; v < facts.vantages.size(); ++v) place(static_cast<std::uint16_t>(v), 0);
   for (std::size_t i = 1; i < paths.size(); ++i) place(paths[i].vantage, paths[i].interface_index);
   for (std::uint32_t id = 0; id < t.high_water(); ++id) {
     const Record& r = t.record(id);
