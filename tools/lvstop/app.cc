@@ -63,7 +63,7 @@ void App::show(std::shared_ptr<const Snapshot> snapshot) {
   relist();
 }
 
-void App::say(std::string message) { message_ = printable(message); }
+void App::say(const std::string& message) { message_ = printable(message); }
 
 std::optional<FilterError> App::set_filter(std::string_view text) {
   auto parsed = Filter::parse(text);

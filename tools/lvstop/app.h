@@ -37,7 +37,7 @@ class App {
   /// A newer picture. Frozen, it is only counted.
   void show(std::shared_ptr<const Snapshot>);
   /// What the capture thread has to say, for the bottom line.
-  void say(std::string message);
+  void say(const std::string& message);
   /// False: quit.
   bool handle(Input);
   /// `ahead`: nanoseconds since the snapshot was made (live), so that ages go on between snapshots.

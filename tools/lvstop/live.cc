@@ -156,7 +156,7 @@ bool Live::obey(Wishes wishes) {
   for (const PacketSave& save : wishes.saves) {
     std::vector<Connection> connections;
     for (const ConnectionId& id : save.connections) {
-      if (auto c = find(id)) connections.push_back(std::move(*c));
+      if (auto c = find(id)) connections.push_back(*c);
     }
     static const std::vector<Vantage> none;
     say(options_.write_packets
