@@ -75,7 +75,7 @@ std::size_t index_size(std::uint64_t connections) {
 
 struct Analyzer::Impl {
   AnalyzerOptions options;
-  NftRules filter;   // of options.state
+  NftRules filter;  // of options.state
   track::HashKey key;
   Mapping<track::Record> records;
   Mapping<track::IndexSlot> index;

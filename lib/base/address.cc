@@ -78,9 +78,7 @@ void clear_host_bits(Address& address, unsigned length) noexcept {
   }
 }
 
-unsigned length_of_128(const Prefix& prefix) noexcept {
-  return prefix.length + (prefix.address.is_v4() ? 96U : 0U);
-}
+unsigned length_of_128(const Prefix& prefix) noexcept { return prefix.length + (prefix.address.is_v4() ? 96U : 0U); }
 
 bool same_leading_bits(const Address& a, const Address& b, unsigned length) noexcept {
   if (length > 128) return false;
@@ -116,9 +114,7 @@ bool Address::is_multicast() const noexcept {
   return is_v4() ? (bytes[12] & 0xf0) == 0xe0 || v4_value() == 0xffffffff : bytes[0] == 0xff;
 }
 
-bool Address::is_unspecified() const noexcept {
-  return is_none() || (is_v4() && v4_value() == 0);
-}
+bool Address::is_unspecified() const noexcept { return is_none() || (is_v4() && v4_value() == 0); }
 
 bool Prefix::contains(const Address& other) const noexcept {
   if (other.is_none() || other.is_v4() != address.is_v4()) return false;

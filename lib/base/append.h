@@ -27,9 +27,7 @@ inline char* append(char* out, std::string_view text) noexcept {
   return out + text.size();
 }
 /// Decimal, kNumberLength.
-inline char* append(char* out, std::uint64_t value) noexcept {
-  return std::to_chars(out, out + kNumberLength, value).ptr;
-}
+inline char* append(char* out, std::uint64_t value) noexcept { return std::to_chars(out, out + kNumberLength, value).ptr; }
 /// As to_string(): RFC 5952, dotted quad for IPv4, "-" for none. kAddressLength.
 char* append(char* out, const Address& address) noexcept;
 /// "10.1.1.2:80", "[fd00::2]:80", "-" for neither address nor port. kEndpointLength.

@@ -91,9 +91,7 @@ void append_clock(std::string& out, std::int64_t second_of_day) {
 
 constexpr std::int64_t kDay = 86400;
 
-std::int64_t day_of(std::int64_t second) noexcept {
-  return second >= 0 ? second / kDay : -((-second + kDay - 1) / kDay);
-}
+std::int64_t day_of(std::int64_t second) noexcept { return second >= 0 ? second / kDay : -((-second + kDay - 1) / kDay); }
 
 // `tenths` of a unit; ".0" stands only where a measured value is meant.
 std::string with_unit(std::uint64_t tenths, bool keep_zero, std::string_view unit) {

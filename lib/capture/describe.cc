@@ -33,13 +33,9 @@ constexpr std::size_t kMostBytes = 1024;
 constexpr int kMostTags = 8, kMostTunnels = 4;
 constexpr std::uint8_t kNobody = 255;  // reserved by IANA: libtins leaves the payload alone
 
-std::string number(std::uint64_t v) {
-  return std::to_string(v);
-}
+std::string number(std::uint64_t v) { return std::to_string(v); }
 
-std::string bytes_of_data(std::uint64_t n) {
-  return n == 0 ? "no data" : number(n) + (n == 1 ? " byte" : " bytes") + " of data";
-}
+std::string bytes_of_data(std::uint64_t n) { return n == 0 ? "no data" : number(n) + (n == 1 ? " byte" : " bytes") + " of data"; }
 
 std::string protocol_name(unsigned protocol) {
   switch (protocol) {
@@ -189,9 +185,7 @@ std::string describe_rest(unsigned protocol, Bytes rest, bool refused) {
   return refused ? text + ", its header cut or damaged" : text;
 }
 
-bool safe_inside(unsigned protocol) {
-  return protocol == kTcp || protocol == kUdp || protocol == kIcmp || protocol == kIcmp6;
-}
+bool safe_inside(unsigned protocol) { return protocol == kTcp || protocol == kUdp || protocol == kIcmp || protocol == kIcmp6; }
 
 std::span<std::uint8_t> copy_into(std::span<std::uint8_t> storage, Bytes packet) {
   const std::size_t size = std::min(packet.size(), storage.size());

@@ -36,8 +36,6 @@ class Descriptor {
 };
 
 /// strerror() without its static buffer.
-inline std::string reason(int error) {
-  return std::generic_category().message(error);
-}
+inline std::string reason(int error) { return std::generic_category().message(error); }
 
 }  // namespace lvsnat::capture

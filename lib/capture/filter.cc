@@ -65,9 +65,7 @@ PacketFilter& PacketFilter::operator=(PacketFilter&& other) noexcept {
   }
   return *this;
 }
-PacketFilter::~PacketFilter() {
-  pcap_freecode(&program_);
-}
+PacketFilter::~PacketFilter() { pcap_freecode(&program_); }
 
 Status FilterSet::prepare(LinkType link) {
   if (empty()) return ok();

@@ -21,9 +21,7 @@ std::uint32_t load32(const std::uint8_t* p) noexcept {
   return load_le32(p);
 }
 
-bool known(std::uint32_t magic) noexcept {
-  return magic == kMicro || magic == kNano || magic == kModified;
-}
+bool known(std::uint32_t magic) noexcept { return magic == kMicro || magic == kNano || magic == kModified; }
 
 class PcapSource final : public FileSource {
  public:

@@ -205,8 +205,8 @@ static Cure every_device(Where where, bool v6, std::string_view setting) {
   const string family = v6 ? "ipv6" : "ipv4";
   const string key = string(setting);
   return {where, "for f in /proc/sys/net/" + family + "/conf/*/" + key + "; do echo 0 > $f; done",
-          "/etc/sysctl.d/60-lvs-nat.conf: net." + family + ".conf.all." + key + " = 0; net." + family + ".conf.default." + key + " = 0; net." + family +
-              ".conf.*." + key + " = 0"};
+          "/etc/sysctl.d/60-lvs-nat.conf: net." + family + ".conf.all." + key + " = 0; net." + family + ".conf.default." + key +
+              " = 0; net." + family + ".conf.*." + key + " = 0"};
 }
 
 Cure refuse_redirects(bool v6, std::string_view device) {

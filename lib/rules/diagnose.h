@@ -15,9 +15,9 @@
 namespace lvsnat {
 
 struct Diagnosis {
-  std::vector<Finding> findings;                                // most important first
-  std::unordered_map<std::uint32_t, std::vector<int>> codes;    // by record: findings that accuse the connection
-  std::unordered_map<std::uint32_t, bool> broken;               // by record: accused of an error
+  std::vector<Finding> findings;                              // most important first
+  std::unordered_map<std::uint32_t, std::vector<int>> codes;  // by record: findings that accuse the connection
+  std::unordered_map<std::uint32_t, bool> broken;             // by record: accused of an error
 };
 
 Diagnosis diagnose(const Facts& facts);

@@ -37,7 +37,8 @@ void reset_from_outside(const Facts& facts, FindingSink& sink, const Suspect& s)
 void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || c.protocol != kTcp || !c.saw(Leg::request)) continue;
+    if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || c.protocol != kTcp || !c.saw(Leg::request))
+      continue;
     if (!facts.inside_captured) {
       reset_from_outside(facts, sink, s);
       continue;

@@ -152,11 +152,13 @@ void check(const Facts& facts, FindingSink& sink) {
       Finding& f = sink.accuse(not_nat_forwarding, subject, Severity::error, Confidence::certain);
       if (known) --f.count;
       // Nothing of it can be seen to be rewritten: requests that went nowhere else went there.
-      const bool all_so = std::all_of(service.destinations.begin(), service.destinations.end(),
-                                      [](const Destination& x) { return x.method == Method::route || x.method == Method::tunnel; });
+      const bool all_so = std::all_of(service.destinations.begin(), service.destinations.end(), [](const Destination& x) {
+        return x.method == Method::route || x.method == Method::tunnel;
+      });
       for (const Suspect& s : facts.suspects) {
         const Connection& c = s.connection;
-        if (!all_so || c.service != i || c.kind != ConnectionKind::masqueraded || c.saw(Leg::demasq) || c.saw(Leg::masq)) continue;
+        if (!all_so || c.service != i || c.kind != ConnectionKind::masqueraded || c.saw(Leg::demasq) || c.saw(Leg::masq))
+          continue;
         if (!sink.is_claimed(c.record)) sink.claim(c.record, not_nat_forwarding.code, true);
       }
       Evidence e;

@@ -20,7 +20,8 @@ void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     // Request and reply both sent again and again: what the director sent on did not arrive, or was not sent on.
-    if (outside || c.kind != ConnectionKind::masqueraded || c.leg(Leg::demasq).repeats < 2 || c.leg(Leg::reply).repeats < 2) continue;
+    if (outside || c.kind != ConnectionKind::masqueraded || c.leg(Leg::demasq).repeats < 2 || c.leg(Leg::reply).repeats < 2)
+      continue;
     if (c.leg(Leg::reply).data || c.leg(Leg::demasq).data) continue;
     if (unheard++ == 0) example = &s;
   }

@@ -264,7 +264,8 @@ void Tracker::feed(std::span<const Packet> packets, Output& out) noexcept {
       continue;
     }
     // What an earlier packet of this batch taught holds for this one: results must not depend on where batches end.
-    if (taught_ != taught) [[unlikely]] orient(packets[i], lanes[i]);
+    if (taught_ != taught) [[unlikely]]
+      orient(packets[i], lanes[i]);
     if (!settle(packets[i], lanes[i])) {
       ++counters_.untracked;
       continue;

@@ -114,7 +114,7 @@ class Tracker {
   std::uint32_t used_ = 0;  // occupied index slots
   std::uint32_t live_ = 0, high_water_ = 0, free_ = kNone, hand_ = 0, idle_hand_ = 0;
   EndpointTable endpoints_;
-  std::uint32_t taught_ = 0;      // how often endpoints were added or became better known
+  std::uint32_t taught_ = 0;  // how often endpoints were added or became better known
   PathTable paths_;
   Counters counters_;
 };

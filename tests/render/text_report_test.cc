@@ -66,7 +66,8 @@ TEST(TextReport, VerboseAsksForCitedFramesInWords) {
 TEST(TextReport, TheSameStoryOfAnotherRealServerIsToldOnce) {
   Report report = test::wrong_gateway_report();
   const auto renamed = [](std::string text, std::string_view from, std::string_view to) {
-    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+      text.replace(at, from.size(), to);
     return text;
   };
   Finding twin = report.findings.front();

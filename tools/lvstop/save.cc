@@ -17,7 +17,8 @@ namespace lvsnat::top {
 std::string save_text(const std::string& path, const std::string& content) {
   const std::string shown = printable(path, 256);
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) return shown + ": " + (errno == EEXIST ? "exists already; choose another name" : std::generic_category().message(errno));
+  if (fd < 0)
+    return shown + ": " + (errno == EEXIST ? "exists already; choose another name" : std::generic_category().message(errno));
   std::size_t done = 0;
   int error = 0;
   while (done < content.size() && error == 0) {
