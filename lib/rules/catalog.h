@@ -6,6 +6,8 @@
 
 namespace lvsnat::rules {
 
+// Named as users know them, not as constants.
+// NOLINTBEGIN(readability-identifier-naming)
 // clang-format off
 extern const Rule reply_bypasses_director;  // LVS101
 extern const Rule no_reply_from_real_server;  // LVS102
@@ -62,5 +64,6 @@ extern const Rule capture_incomplete;  // LVS901
 extern const Rule one_side_only;  // LVS902
 extern const Rule no_traffic;  // LVS903
 // clang-format on
+// NOLINTEND(readability-identifier-naming)
 
 }  // namespace lvsnat::rules
