@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include <grp.h>
 #include <linux/capability.h>
@@ -27,6 +28,11 @@ using CapabilityData = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S
 bool read_capabilities(CapabilityData& data) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   return syscall(SYS_capget, &header, data.data()) == 0;
+}
+
+bool write_capabilities(const CapabilityData& data) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  return syscall(SYS_capset, &header, data.data()) == 0;
 }
 
 bool effective(unsigned capability) {
@@ -72,6 +78,20 @@ ActingAs::~ActingAs() {
   if (succeeded_ && (seteuid(0) != 0 || setegid(group_) != 0)) std::abort();
 }
 
+WithoutCapabilities::WithoutCapabilities() {
+  CapabilityData data{};
+  if (!read_capabilities(data)) return;
+  for (std::size_t i = 0; i < data.size(); ++i) effective_[i] = std::exchange(data[i].effective, 0);
+  write_capabilities(data);
+}
+
+WithoutCapabilities::~WithoutCapabilities() {
+  CapabilityData data{};
+  if (!read_capabilities(data)) return;
+  for (std::size_t i = 0; i < data.size(); ++i) data[i].effective = effective_[i];
+  write_capabilities(data);
+}
+
 Status drop_privileges(const std::optional<User>& become) {
   if (effective(CAP_SETPCAP)) {
     // Ends with EINVAL after the last one that this kernel knows.
@@ -84,9 +104,7 @@ Status drop_privileges(const std::optional<User>& become) {
     if (setresgid(become->gid, become->gid, become->gid) != 0) return refused("group");
     if (setresuid(become->uid, become->uid, become->uid) != 0) return refused("user");
   }
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  CapabilityData none{};
-  if (syscall(SYS_capset, &header, none.data()) != 0) return refused("capabilities");
+  if (!write_capabilities({})) return refused("capabilities");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return refused("no_new_privs");
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return refused("dumpable");
   CapabilityData left{};

@@ -4,6 +4,7 @@
 // asked; then drop_privileges(), and only then packets and configuration files. Threads: main only, before others begin.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -35,6 +36,18 @@ class ActingAs {
  private:
   gid_t group_;
   bool succeeded_ = false;
+};
+
+/// While it lives, nothing is allowed that only a capability allows.
+class WithoutCapabilities {
+ public:
+  WithoutCapabilities();
+  ~WithoutCapabilities();
+  WithoutCapabilities(const WithoutCapabilities&) = delete;
+  WithoutCapabilities& operator=(const WithoutCapabilities&) = delete;
+
+ private:
+  std::uint32_t effective_[2] = {0, 0};
 };
 
 /// Gives up every capability (effective, permitted, inheritable, ambient, and the bounding set where allowed), for good: no

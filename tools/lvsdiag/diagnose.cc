@@ -26,6 +26,7 @@
 #include "lvsdiag/cited.h"
 #include "lvsdiag/inputs.h"
 #include "lvsdiag/interruption.h"
+#include "lvsdiag/outputs.h"
 #include "lvsdiag/verbs.h"
 #include "lvsnat/analyzer.h"
 #include "lvsnat/capture.h"
@@ -92,6 +93,18 @@ int diagnose(const DiagnosisOptions& o) {
     if (const Status valid = check_filter(o.filter); !valid) return bad_usage("lvsdiag", valid.error().message);
   }
 
+  // The kernel is asked with the rights that there are; what strangers wrote is read without, after all outputs are open.
+  std::shared_ptr<const KernelState> host;
+  if (o.state == "live") {
+    auto state = read_state_of_this_host();
+    if (!state) return give_up(o, state.error().message);
+    host = std::move(*state);
+  }
+  auto opened = open_outputs_and_step_down(o);
+  if (!opened) return failed(opened.error());
+  Outputs& outputs = *opened;
+  Output& answer = *outputs.answer;
+
   AnalyzerOptions analysis;
   analysis.max_connections = o.max_connections;
   analysis.expected_connections = expected_connections(o);
@@ -100,34 +113,13 @@ int diagnose(const DiagnosisOptions& o) {
     return declared.error().code == ErrorCode::usage ? bad_usage("lvsdiag", declared.error().message)
                                                      : give_up(o, declared.error().message);
   analysis.declared = std::move(*declared);
-  auto state = o.state == "live" ? read_state_of_this_host() : read_saved_state(o);
-  if (!state) return give_up(o, state.error().message);
-  analysis.state = std::move(*state);
-
-  // Everything that is written is opened before the first packet is read.
-  auto output = Output::open(o.output, {.force = o.force});
-  if (!output) return failed(output.error());
-  std::unique_ptr<Output> connections;
-  if (!o.connections.empty()) {
-    auto opened = Output::open(o.connections, {.force = o.force});
-    if (!opened) return failed(opened.error());
-    connections = std::move(*opened);
-  }
-  std::unique_ptr<KeptCapture> evidence, kept;
-  if (!o.evidence.empty()) {
-    auto created = KeptCapture::create(o.evidence, o.force, "Packets that the findings of lvsdiag cite");
-    if (!created) return failed(created.error());
-    evidence = std::move(*created);
-  }
-  if (!o.write.empty()) {
-    auto created = KeptCapture::create(o.write, o.force, "Packets that lvsdiag read");
-    if (!created) return failed(created.error());
-    kept = std::move(*created);
-  }
+  auto saved = read_saved_state(o);
+  if (!saved) return give_up(o, saved.error().message);
+  analysis.state = host ? host : std::move(*saved);
 
   Inputs inputs = open_files(o);
   Analyzer analyzer(std::move(analysis));
-  ConnectionLines lines(connections.get(), o.format == Format::ndjson ? output->get() : nullptr);
+  ConnectionLines lines(outputs.connections.get(), o.format == Format::ndjson ? &answer : nullptr);
   if (lines.wanted()) analyzer.on_retired([&lines](const Connection& c, std::span<const int> codes) { lines(c, codes); });
   if (inputs.source) {
     const Interruptible interruptible(*inputs.source);
@@ -137,9 +129,9 @@ int diagnose(const DiagnosisOptions& o) {
     while (const std::size_t n = inputs.source->read(frames)) {
       const std::span<const Frame> batch(frames.data(), n);
       analyzer.feed(batch, inputs.source->vantages());
-      if (kept) {
+      if (outputs.kept) {
         for (const Frame& frame : batch) {
-          if (Status status = kept->write(frame, inputs.source->vantages()); !status) return failed(status.error());
+          if (Status status = outputs.kept->write(frame, inputs.source->vantages()); !status) return failed(status.error());
         }
       }
       packets += n;
@@ -151,20 +143,18 @@ int diagnose(const DiagnosisOptions& o) {
   report.tool_version = LVSNAT_VERSION;
   if (lines.wanted())
     analyzer.for_each_connection([&lines](const Connection& c, std::span<const int> codes) { lines(c, codes); });
-  static_cast<void>((*output)->write(rendered(o, report, (*output)->descriptor())).has_value());
+  static_cast<void>(answer.write(rendered(o, report, answer.descriptor())).has_value());
   if (exit_status(report) == kUnknown && inputs.refused.size() < o.read.size()) tell_why_unknown(report);
 
   // What is beside the answer first: it must not claim files that did not come to be.
-  if (evidence) {
-    if (Status status = write_evidence(o, report, *evidence); !status) return failed(status.error());
+  if (outputs.evidence) {
+    if (Status status = write_evidence(o, report, *outputs.evidence); !status) return failed(status.error());
   }
-  if (kept) {
-    if (Status status = kept->commit(); !status) return failed(status.error());
+  if (outputs.kept) {
+    if (Status status = outputs.kept->commit(); !status) return failed(status.error());
   }
-  if (connections) {
-    if (Status status = connections->commit(); !status && !connections->reader_gone()) return failed(status.error());
-  }
-  return finish(**output, report);
+  if (Status status = commit_connections(outputs); !status) return failed(status.error());
+  return finish(answer, report);
 }
 
 int check(const DiagnosisOptions& o) {

@@ -2,19 +2,21 @@
 //
 // Order matters: everything that needs a right or a name in the file system comes first, then all rights are given up, and only
 // then are packets, configuration files and saved state looked at.
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
+#include <net/if.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "common/capture_plan.h"
@@ -26,6 +28,7 @@
 #include "lvsdiag/inputs.h"
 #include "lvsdiag/interruption.h"
 #include "lvsdiag/live_view.h"
+#include "lvsdiag/outputs.h"
 #include "lvsdiag/verbs.h"
 #include "lvsnat/analyzer.h"
 #include "lvsnat/capture.h"
@@ -42,46 +45,26 @@ Timestamp present() {
   return Timestamp{t.tv_sec} * kSecond + t.tv_nsec;
 }
 
-// ---- what is written
+// ---- interfaces
 
-struct Outputs {
-  std::unique_ptr<Output> answer, connections;
-  std::unique_ptr<KeptCapture> kept, evidence;
-};
-
-Result<Outputs> open_outputs(const DiagnosisOptions& o) {
-  Outputs outputs;
-  auto answer = Output::open(o.output, {.force = o.force});
-  if (!answer) return answer.error();
-  outputs.answer = std::move(*answer);
-  if (!o.connections.empty()) {
-    auto opened = Output::open(o.connections, {.force = o.force});
-    if (!opened) return opened.error();
-    outputs.connections = std::move(*opened);
+std::set<std::string> interfaces_now() {
+  std::set<std::string> names;
+  struct if_nameindex* const table = if_nameindex();
+  for (const struct if_nameindex* entry = table; entry != nullptr && entry->if_name != nullptr; ++entry) {
+    names.insert(entry->if_name);
   }
-  if (!o.write.empty()) {
-    auto created = KeptCapture::create(o.write, o.force, "Packets that lvsdiag captured");
-    if (!created) return created.error();
-    outputs.kept = std::move(*created);
-  }
-  if (!o.evidence.empty()) {
-    auto created = KeptCapture::create(o.evidence, o.force, "Packets that the findings of lvsdiag cite");
-    if (!created) return created.error();
-    outputs.evidence = std::move(*created);
-  }
-  return outputs;
+  if (table != nullptr) if_freenameindex(table);
+  return names;
 }
 
-/// Whether everything that is to be read later can be read by who asks now.
-bool inputs_readable(const DiagnosisOptions& o) {
-  std::vector<std::string> paths = o.config;
-  if (!o.state.empty() && o.state != "live") paths.push_back(o.state);
-  for (const std::string& path : paths) {
-    const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0) return false;
-    close(fd);
+/// Interfaces that came while we watched others. "any" sees them.
+std::vector<std::string> came_later(const std::set<std::string>& before, const std::vector<std::string>& watched) {
+  std::vector<std::string> names;
+  if (std::find(watched.begin(), watched.end(), "any") != watched.end()) return names;
+  for (const std::string& name : interfaces_now()) {
+    if (!before.contains(name)) names.push_back(name);
   }
-  return true;
+  return names;
 }
 
 // ---- what is waited for
@@ -160,21 +143,9 @@ Result<Prepared> prepare(const DiagnosisOptions& o) {
   ready.notes.insert(ready.notes.end(), ready.plan.notes.begin(), ready.plan.notes.end());
   ready.inputs = open_interfaces(o, ready.plan);
 
-  // Files belong to who asked, and only what that user may write is written. Where root's own files are needed root stays, but
-  // without any capability.
-  std::optional<User> become = user_without_privileges();
-  std::optional<Result<Outputs>> outputs;
-  if (become) {
-    const ActingAs as(*become);
-    if (as.succeeded() && inputs_readable(o)) outputs = open_outputs(o);
-  }
-  if (!outputs || !*outputs) {
-    become.reset();
-    outputs = open_outputs(o);
-  }
-  if (!*outputs) return outputs->error();
-  ready.outputs = std::move(**outputs);
-  if (Status dropped = drop_privileges(become); !dropped) return dropped.error();
+  auto outputs = open_outputs_and_step_down(o);
+  if (!outputs) return outputs.error();
+  ready.outputs = std::move(*outputs);
   if (!missing.empty()) ready.notes.push_back(missing);
   return ready;
 }
@@ -253,6 +224,7 @@ int watch(const DiagnosisOptions& o) {
   ConnectionLines lines(ready.outputs.connections.get(), o.format == Format::ndjson ? ready.outputs.answer.get() : nullptr);
   if (lines.wanted()) analyzer.on_retired([&lines](const Connection& c, std::span<const int> codes) { lines(c, codes); });
   const Clock::time_point begin = Clock::now();
+  const std::set<std::string> interfaces = interfaces_now();
   if (ready.inputs.source) {
     if (Status status = capture(o, ready, analyzer, lines); !status) return failed(status.error());
   }
@@ -260,6 +232,9 @@ int watch(const DiagnosisOptions& o) {
   Report report = analyzer.report(statistics_of(ready.inputs));
   report.tool_version = LVSNAT_VERSION;
   report.notes.insert(report.notes.end(), ready.notes.begin(), ready.notes.end());
+  if (const auto later = came_later(interfaces, ready.plan.interfaces); !later.empty()) {
+    report.notes.push_back("not captured, for they came while others were watched: " + joined(later, 8));
+  }
   if (ready.inputs.source && report.connections.total == 0) {
     const std::int64_t watched = std::chrono::nanoseconds(Clock::now() - begin).count();
     const std::string why = waited_in_vain(report, ready.plan.interfaces, watched);
@@ -281,9 +256,7 @@ int watch(const DiagnosisOptions& o) {
     }
     if (Status status = ready.outputs.kept->commit(); !status) return failed(status.error());
   }
-  if (Output* file = ready.outputs.connections.get()) {
-    if (Status status = file->commit(); !status && !file->reader_gone()) return failed(status.error());
-  }
+  if (Status status = commit_connections(ready.outputs); !status) return failed(status.error());
   return finish(answer, report);
 }
 

@@ -568,7 +568,7 @@ def run_one(rs):
         caps.stop()
     start('after')
     tm['capstop'] = time.time() - T0
-    if do_state:
+    if do_state and rs['state'] != 'start':
         dump_all(n, work + '/state', True)
         if S.trace:
             trace_all(n, work + '/state')
