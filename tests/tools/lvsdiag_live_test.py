@@ -298,6 +298,26 @@ class Privileges(unittest.TestCase):
         replay(HEALTHY)
         self.assertEqual(watching.end()[0], 0)
 
+    def test_captures_are_read_without_rights(self):
+        process = subprocess.Popen([LVSDIAG, '-r', '-'], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        end = time.monotonic() + PATIENCE
+        status = {'NoNewPrivs': '0'}
+        while status['NoNewPrivs'] != '1' and time.monotonic() < end:
+            with open(f'/proc/{process.pid}/status', encoding='utf-8') as file:
+                status = dict(line.rstrip('\n').split(':\t', 1) for line in file if ':\t' in line)
+        self.assert_none_left(status)
+        process.communicate(timeout=PATIENCE)
+
+    def test_captures_that_only_root_may_read_are_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            own = os.path.join(folder, 'own')
+            with lzma.open(os.path.join(HEALTHY, 'director-any.pcap.xz')) as packed, open(own, 'wb') as file:
+                file.write(packed.read())
+            os.chmod(own, 0o600)
+            result = subprocess.run([LVSDIAG, '-r', own, '-q'], stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=False)
+            self.assertEqual(result.returncode, 0, result)
+
     def test_under_sudo_files_belong_to_the_caller(self):
         with open('/proc/self/uid_map', encoding='ascii') as table:
             if int(table.read().split()[2]) <= 65534:
@@ -347,6 +367,18 @@ class Privileges(unittest.TestCase):
         self.assertEqual(promiscuous(), 1)
         watching.end()
         self.assertEqual(promiscuous(), 0)
+
+
+class Links(unittest.TestCase):
+    def test_one_that_came_later_is_told(self):
+        watching = Watching('--no-state', '--for', '0', '--format', 'json')
+        subprocess.run(['ip', 'link', 'add', 'late0', 'type', 'veth', 'peer', 'name', 'late1'], check=True)
+        try:
+            replay(HEALTHY)
+            _, out, _ = watching.end()
+        finally:
+            subprocess.run(['ip', 'link', 'del', 'late0'], check=True)
+        self.assertIn('late0', ' '.join(json.loads(out)['notes']))
 
 
 class View(unittest.TestCase):
