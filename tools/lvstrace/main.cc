@@ -1,0 +1,21 @@
+// lvstrace: a real server's routes (and packets) in, the way of its replies out.
+#include <exception>
+#include <variant>
+
+#include "common/output.h"
+#include "lvstrace/options.h"
+#include "lvstrace/trace.h"
+
+int main(int argc, char** argv) {
+  using namespace lvsnat::tool;
+  try {
+    prepare_standard_streams();
+    auto parsed = parse_trace_options(argc, argv);
+    if (const int* status = std::get_if<int>(&parsed)) return *status;
+    return trace(std::get<TraceOptions>(parsed));
+  } catch (const std::exception& error) {
+    // Only memory can run out here; everything else is a value.
+    complain("lvstrace", error.what());
+    return kUnknown;
+  }
+}

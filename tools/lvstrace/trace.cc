@@ -1,0 +1,239 @@
+#include "lvstrace/trace.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <ctime>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+#include "base/text.h"
+#include "common/known.h"
+#include "common/output.h"
+#include "lvsnat/render.h"
+#include "lvsnat/wayback.h"
+#include "lvstrace/capture.h"
+
+namespace lvsnat::tool {
+namespace {
+
+std::atomic<PacketSource*> interrupted_source{nullptr};
+
+void on_interrupt(int) {
+  if (PacketSource* source = interrupted_source.exchange(nullptr)) source->stop();
+}
+
+std::string rendered(const TraceOptions& o, const Report& report, int descriptor) {
+  const HostNames names = o.names ? look_up_names(report) : HostNames();
+  switch (o.format) {
+    case Format::json:
+      return render_json(report, names);
+    case Format::ndjson:
+      return render_ndjson(report, names);
+    case Format::nagios:
+      return render_nagios(report);
+    case Format::text:
+      break;
+  }
+  TextOptions text;
+  text.width = text_width(descriptor);
+  text.color = wants_color(o.color, descriptor);
+  text.quiet = o.quiet;
+  text.verbose = o.verbose;
+  text.names = names;
+  return render_text(report, text);
+}
+
+int failed(const Error& error) {
+  complain("lvstrace", error.message);
+  return kUnknown;
+}
+
+int answer(const TraceOptions& o, Report report) {
+  report.tool_version = LVSNAT_VERSION;
+  auto output = Output::open(o.output, {.force = o.force});
+  if (!output) return failed(output.error());
+  Status status = (*output)->write(rendered(o, report, (*output)->descriptor()));
+  if (status) status = (*output)->commit();
+  if (!status && !(*output)->reader_gone()) return failed(status.error());
+  return exit_status(report);
+}
+
+/// Something without which nothing can be judged: told in words, and as a report where a program reads the answer.
+int give_up(const TraceOptions& o, const std::string& why) {
+  complain("lvstrace", why);
+  if (o.format == Format::text) return kUnknown;
+  Report report = trace_way_back(nullptr, {});
+  report.notes.push_back(why);
+  return answer(o, std::move(report)) == kUnknown ? kUnknown : kUnknown;
+}
+
+Result<WayBackQuestion> question_of(const TraceOptions& o) {
+  WayBackQuestion question;
+  for (const std::string& text : o.clients) {
+    const auto prefix = parse_prefix(text);
+    if (!prefix) return Error{ErrorCode::usage, "--client " + printable(text, 100) + ": give an address or a network (192.168.1.254, 10.0.0.0/8)"};
+    question.clients.push_back(*prefix);
+  }
+  for (const std::string& text : o.directors) {
+    const auto address = parse_address(text);
+    if (!address || address->is_unspecified()) return Error{ErrorCode::usage, "--director " + printable(text, 100) + ": give an address"};
+    question.directors.push_back(*address);
+  }
+  auto declared = read_declarations(o);
+  if (!declared) return declared.error();
+  for (const Declaration& declaration : *declared) {
+    const auto add = [](std::vector<Address>& list, const Address& address) {
+      if (!address.is_none() && std::find(list.begin(), list.end(), address) == list.end()) list.push_back(address);
+    };
+    for (const Address& address : declaration.director_inside) add(question.directors, address);
+    for (const Address& address : declaration.gateways) add(question.directors, address);
+    for (const Address& address : declaration.vips) add(question.vips, address);
+    for (const Service& service : declaration.services) {
+      add(question.vips, service.vip);
+      for (const Destination& destination : service.destinations) {
+        add(question.real_servers, destination.rip);
+        if (service.protocol == ServiceProtocol::fwmark) continue;
+        const std::uint8_t protocol = service.protocol == ServiceProtocol::tcp ? kTcp : service.protocol == ServiceProtocol::udp ? kUdp : kSctp;
+        question.ports.emplace_back(protocol, destination_port(service, destination));
+      }
+    }
+  }
+  return question;
+}
+
+struct Sources {
+  std::unique_ptr<PacketSource> source;             // nullptr: every one was refused
+  std::map<std::size_t, SourceStatistics> refused;  // by position on the command line
+};
+
+Sources open_sources(const TraceOptions& o, const CaptureInterface& capture) {
+  Sources out;
+  std::vector<std::unique_ptr<PacketSource>> opened;
+  const bool live = o.read.empty();
+  const std::vector<std::string>& names = live ? o.interfaces : o.read;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto index = static_cast<std::uint16_t>(i);
+    LiveOptions options;
+    options.promiscuous = o.promiscuous;
+    options.filter = o.filter;
+    options.source_index = index;
+    if (o.snaplen) options.snaplen = *o.snaplen;
+    if (o.buffer_mib) options.buffer_mib = *o.buffer_mib;
+    auto one = live ? capture.open_live(names[i], options)
+                    : capture.open_capture_file(names[i], {.filter = o.filter, .source_index = index});
+    if (one) {
+      opened.push_back(std::move(*one));
+      continue;
+    }
+    complain("lvstrace", one.error().message);
+    SourceStatistics statistics;
+    statistics.name = names[i];
+    statistics.live = live;
+    statistics.refused = true;
+    statistics.problem = one.error().message;
+    out.refused.emplace(i, std::move(statistics));
+  }
+  if (!opened.empty()) out.source = capture.merge_sources(std::move(opened));
+  return out;
+}
+
+Status watch(const TraceOptions& o, const CaptureInterface& capture, PacketSource& source, Wire& wire) {
+  std::unique_ptr<CaptureWriter> kept;
+  if (!o.write.empty()) {
+    CaptureWriter::Options options;
+    options.overwrite = o.force;
+    options.application = std::string("lvstrace ") + LVSNAT_VERSION;
+    auto created = capture.create_writer(o.write, options);
+    if (!created) return created.error();
+    kept = std::move(*created);
+  }
+  interrupted_source = &source;
+  struct sigaction action {}, old_interrupt{}, old_terminate{};
+  action.sa_handler = on_interrupt;
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, &old_interrupt);
+  sigaction(SIGTERM, &action, &old_terminate);
+  const bool live = o.read.empty();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(o.duration);
+  std::array<Frame, 512> frames;
+  Status status = ok();
+  while (true) {
+    const std::size_t n = source.read(frames);
+    if (n == 0 && source.finished()) break;
+    const std::span<const Frame> batch(frames.data(), n);
+    wire.feed(batch, source.vantages());
+    if (kept && status) {
+      for (const Frame& frame : batch) {
+        status = kept->write(frame, source.vantages());
+        if (!status) break;
+      }
+    }
+    if (live && o.duration != 0 && std::chrono::steady_clock::now() >= end) source.stop();
+  }
+  sigaction(SIGINT, &old_interrupt, nullptr);
+  sigaction(SIGTERM, &old_terminate, nullptr);
+  interrupted_source = nullptr;
+  if (kept && status) status = kept->close();
+  return status;
+}
+
+}  // namespace
+
+int trace(const TraceOptions& o) {
+  if (o.probe) {
+    return give_up(o, "--probe: this build cannot send probes; without it the routes are checked, and 'traceroute -n CIP' on this real "
+                      "server shows by hand whether the director is the first of two hops");
+  }
+  auto question = question_of(o);
+  if (!question) {
+    return question.error().code == ErrorCode::usage ? bad_usage("lvstrace", question.error().message)
+                                                     : give_up(o, question.error().message);
+  }
+  const bool packets = !o.read.empty() || !o.interfaces.empty();
+  auto state = read_saved_state(o);
+  if (!state) return give_up(o, state.error().message);
+
+  std::optional<Wire> wire;
+  std::vector<SourceStatistics> statistics;
+  if (packets) {
+    auto capture = load_capture();
+    if (!capture) return give_up(o, capture.error().message);
+    if (!o.filter.empty()) {
+      if (const Status valid = (*capture)->check_filter(o.filter, LinkType::ethernet); !valid) return bad_usage("lvstrace", valid.error().message);
+    }
+    std::set<Address> own(question->real_servers.begin(), question->real_servers.end());
+    if (*state != nullptr) {
+      own.clear();
+      for (const InterfaceAddress& a : (*state)->addresses) {
+        if (!a.address.is_loopback()) own.insert(a.address);
+      }
+    }
+    Sources sources = open_sources(o, **capture);
+    wire.emplace(std::move(own));
+    if (sources.source) {
+      if (const Status status = watch(o, **capture, *sources.source, *wire); !status) return failed(status.error());
+      statistics = sources.source->statistics();
+    }
+    for (auto& [position, refused] : sources.refused) {
+      statistics.insert(statistics.begin() + static_cast<std::ptrdiff_t>(std::min(position, statistics.size())), refused);
+    }
+  }
+  if (*state == nullptr && !wire) return give_up(o, "nothing to look at: give --state, or -i or -r");
+  Report report = trace_way_back(state->get(), *question, wire ? &*wire : nullptr, std::move(statistics));
+  const int status = exit_status(report);
+  if (status == kUnknown)
+    complain("lvstrace", "nothing could be judged: " + (report.notes.empty() ? std::string("no route and no connection was seen") : report.notes.front()));
+  return answer(o, std::move(report));
+}
+
+}  // namespace lvsnat::tool
