@@ -543,9 +543,8 @@ void judge_traceroutes(const Judgement& j, const Address& rip, const std::vector
       f.cause = "From a real server the client is two hops away: first the director, then the client. The reason is in the routes: see "
                 "LVS301, LVS303, LVS304, LVS305.";
       FindingSink::prove(f, words(j.state, "traceroute, hop 1: " + to_string(*first->address)));
-      const Address gw = gateway_for(j.state, j.directors, rip);
-      if (!gw.is_none() && fate->way.kind != WayKind::director) FindingSink::cure(f, cures::gateway(gw, arrival_device(j.state, j.directors, rip)));
-      if (straight) FindingSink::cure(f, cures::flush_cache(!rip.is_v4()));
+      // The cure is that of the finding beside this one; where the route is right, something learnt overrode it.
+      if (fate->way.kind == WayKind::director) FindingSink::cure(f, cures::flush_cache(!rip.is_v4()));
     } else if (last != nullptr && last->hop >= 2) {
       Finding& f = j.sink.accuse(rules::client_reachable_directly, subject, Severity::info, Confidence::certain);
       f.title = to_string(rip) + " gets answers from " + to_string(*trace.target) + " when it asks by itself";

@@ -245,6 +245,12 @@ Report trace_way_back(const KernelState* state, const WayBackQuestion& question,
   if (wire != nullptr) {
     judge_wire(state, directors, question, *wire, sink, report.notes);
     report.packets = wire->packets();
+    for (const Wire::Flow& flow : wire->flows()) {
+      ++report.connections.total;
+      ++(flow.replies_else != 0 ? report.connections.broken : flow.requests != 0 && flow.replies != 0 && !flow.hides_destination ? report.connections.healthy : report.connections.undecided);
+      if (flow.requests != 0) ++report.connections.legs[index(Leg::demasq)];
+      if (flow.replies != 0) ++report.connections.legs[index(Leg::reply)];
+    }
     judged = judged || std::any_of(wire->flows().begin(), wire->flows().end(),
                                    [](const Wire::Flow& f) { return f.opened && f.requests != 0 && f.replies != 0; });
     bool blind = false, refused = !report.sources.empty();

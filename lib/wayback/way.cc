@@ -232,6 +232,8 @@ class Cutter {
     reduced_.routes.clear();
     reduced_.nft_json.clear();
     reduced_.nft_text.clear();
+    reduced_.ipvs = {};
+    reduced_.conntrack = {};
   }
 
   std::vector<Piece> cut(const Prefix& clients, bool& complete) {
@@ -258,8 +260,7 @@ class Cutter {
     for (const Prefix& prefix : no_clients(v6_)) edge(prefix);
     walk(clients, items, nullptr);
     complete = complete_;
-    join();
-    return std::move(pieces_);
+    return join();
   }
 
  private:
@@ -277,7 +278,10 @@ class Cutter {
   void walk(const Prefix& here, const std::vector<Item>& items, const Way* inherited) {
     if (!complete_) return;
     const auto& none = no_clients(v6_);
-    if (std::any_of(none.begin(), none.end(), [&here](const Prefix& p) { return covers(p, here); })) return;
+    if (std::any_of(none.begin(), none.end(), [&here](const Prefix& p) { return covers(p, here); })) {
+      put({here, {}}, true);
+      return;
+    }
     // What begins inside cuts; what covers decides. A node with the routes of its parent shares the parent's way.
     std::vector<Item> inside;
     bool fresh = inherited == nullptr;
@@ -306,11 +310,7 @@ class Cutter {
     }
     const bool cuts = std::any_of(inside.begin(), inside.end(), [&here](const Item& i) { return i.prefix.length > here.length; });
     if (!cuts || is_host(here)) {
-      if (pieces_.size() >= kMaxPieces) {
-        complete_ = false;
-        return;
-      }
-      pieces_.push_back({here, *inherited});
+      put({here, *inherited}, inherited->kind == WayKind::local || (is_host(here) && directors_.addresses.contains(here.address)));
       return;
     }
     const auto [low, high] = halves(here);
@@ -344,24 +344,42 @@ class Cutter {
     return address;
   }
 
-  /// Neighbouring halves of one fate become one prefix again.
-  void join() {
-    std::vector<Piece> out;
-    for (Piece& piece : pieces_) {
-      out.push_back(std::move(piece));
+  struct Cut {
+    Piece piece;
+    bool nobody = false;  // no client: this host, a broadcast, the director itself, multicast
+  };
+
+  void put(Piece piece, bool nobody) {
+    if (cuts_.size() >= kMaxPieces) {
+      complete_ = false;
+      return;
+    }
+    cuts_.push_back({std::move(piece), nobody});
+  }
+
+  /// Neighbouring halves of one fate become one prefix again; addresses that no client has do not keep them apart.
+  std::vector<Piece> join() {
+    std::vector<Cut> out;
+    for (Cut& cut : cuts_) {
+      out.push_back(std::move(cut));
       while (out.size() > 1) {
-        const Piece &low = out[out.size() - 2], &high = out.back();
-        if (low.clients.length != high.clients.length || low.clients.length == 0 || low.way.fate != high.way.fate) break;
-        const Prefix parent{low.clients.address, static_cast<std::uint8_t>(low.clients.length - 1)};
+        Cut &low = out[out.size() - 2], &high = out.back();
+        const Prefix &a = low.piece.clients, &b = high.piece.clients;
+        if (a.length != b.length || a.length == 0) break;
+        if (!low.nobody && !high.nobody && low.piece.way.fate != high.piece.way.fate) break;
+        const Prefix parent{a.address, static_cast<std::uint8_t>(a.length - 1)};
         const unsigned bit = parent.length + (v6_ ? 0u : 96u);
-        if ((low.clients.address.bytes[bit / 8] & (0x80u >> (bit % 8))) != 0) break;
-        if (!covers(parent, low.clients) || !covers(parent, high.clients)) break;
-        Piece joined{parent, out[out.size() - 2].way};
+        if ((a.address.bytes[bit / 8] & (0x80u >> (bit % 8))) != 0 || !covers(parent, b)) break;
+        Cut joined{{parent, low.nobody ? std::move(high.piece.way) : std::move(low.piece.way)}, low.nobody && high.nobody};
         out.pop_back();
         out.back() = std::move(joined);
       }
     }
-    pieces_ = std::move(out);
+    std::vector<Piece> pieces;
+    for (Cut& cut : out) {
+      if (!cut.nobody) pieces.push_back(std::move(cut.piece));
+    }
+    return pieces;
   }
 
   const KernelState& state_;
@@ -370,7 +388,7 @@ class Cutter {
   Address rip_;
   bool v6_;
   KernelState reduced_;  // the state with the routes that cover one piece
-  std::vector<Piece> pieces_;
+  std::vector<Cut> cuts_;
   bool complete_ = true;
 };
 

@@ -109,7 +109,8 @@ void Wire::take_transport(const Packet& packet) {
   if (source == flow.client) {
     ++flow.requests;
     if (packet.has_macs) {
-      flow.from = mac_of(packet.source_mac);
+      // The first one counts: the reset of a client that was answered directly comes from its own MAC.
+      if (flow.from.is_none()) flow.from = mac_of(packet.source_mac);
       if (!mac_of(packet.destination_mac).is_none()) flow.own = mac_of(packet.destination_mac);
     }
     if (flow.first_request.frame == 0) flow.first_request = here;

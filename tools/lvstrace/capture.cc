@@ -9,8 +9,8 @@
 namespace lvsnat::tool {
 
 Result<const CaptureInterface*> load_capture() {
-  // The major number is part of the name: a library of another interface is not found at all.
-  const std::string name = std::string("liblvsnat-capture.so.") + std::string(LVSNAT_VERSION).substr(0, std::string(LVSNAT_VERSION).find('.'));
+  // The library's version is part of the name: one of another interface is not found at all.
+  const std::string name = LVSNAT_CAPTURE_LIBRARY;
   void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* why = dlerror();
