@@ -38,8 +38,8 @@ std::string as_route_get(const Address& rip, const Address& client, const Way& w
 std::string neighbour_text(const KernelState& state, const Address& hop, const std::string& dev) {
   const Neighbour* n = find_neighbour(state, hop, dev);
   if (n == nullptr) return {};
-  return to_string(hop) + " is " + (n->mac.is_none() ? std::string("without a MAC") : to_string(n->mac)) + " on " + n->dev + " (" +
-         n->state + ")";
+  return to_string(hop) + " is " + (n->mac.is_none() ? std::string("without a MAC") : to_string(n->mac)) + " on " + n->dev +
+         " (" + n->state + ")";
 }
 
 void prove_clients(const Judgement& j, Finding& finding, const Fate& fate) {
@@ -126,7 +126,8 @@ std::string beaten_route(const Judgement& j, const Fate& fate) {
     for (const NextHop& hop : route.nexthops) {
       if (!hop.gateway || !j.directors.holds(j.state, *hop.gateway, hop.dev)) continue;
       if (route.destination == won.destination)
-        return "The route by the director is there too (" + to_string(route) + "), but " + to_string(won) + " has the better metric.";
+        return "The route by the director is there too (" + to_string(route) + "), but " + to_string(won) +
+               " has the better metric.";
       return "The route by the director (" + to_string(route) + ") is there, but " + to_string(won) + " is more specific.";
     }
   }
@@ -142,22 +143,21 @@ void gateway_fate(const Judgement& j, const Address& rip, const Fate& fate) {
   put_director(j, subject, rip);
   const bool some = !way.strays.empty();
   Finding& f = j.sink.accuse(rules::wrong_gateway, subject, severity_of(fate), some ? Confidence::likely : confidence_of(fate));
-  f.title = "Replies from " + to_string(rip) + " to " + clients_text(fate.clients) + (some ? " leave in part" : " leave") + " by " +
-            who + ", which is not the director";
+  f.title = "Replies from " + to_string(rip) + " to " + clients_text(fate.clients) + (some ? " leave in part" : " leave") +
+            " by " + who + ", which is not the director";
   f.cause = "The route that " + std::string(some ? "some of these replies take" : "these replies take") + " has " + who +
-            " as next hop; the director is " + gateway_words(gw) +
-            ". That router passes them on with the source " + to_string(rip) +
-            ", or drops them; the client waits for an answer from the VIP and refuses what comes.";
+            " as next hop; the director is " + gateway_words(gw) + ". That router passes them on with the source " +
+            to_string(rip) + ", or drops them; the client waits for an answer from the VIP and refuses what comes.";
   if (some) {
     std::string all;
     for (const NextHop& hop : way.decision.alternatives)
       all += (all.empty() ? "" : ", ") + (hop.gateway ? to_string(*hop.gateway) : std::string("on-link")) + " dev " + hop.dev;
-    f.cause += " The route has several next hops (" + all + "): clients whose replies take a wrong one fail, always the same ones.";
+    f.cause +=
+        " The route has several next hops (" + all + "): clients whose replies take a wrong one fail, always the same ones.";
   }
   if (const std::string beaten = beaten_route(j, fate); !beaten.empty()) f.cause += " " + beaten;
   if (way.decision.route && (way.decision.route->protocol == "dhcp" || way.decision.route->protocol == "ra"))
-    f.cause += " It came by " +
-               std::string(way.decision.route->protocol == "ra" ? "router advertisements" : "DHCP") +
+    f.cause += " It came by " + std::string(way.decision.route->protocol == "ra" ? "router advertisements" : "DHCP") +
                " and comes back unless that is told not to set it.";
   prove_way(j, f, rip, fate);
   say_nobody_named(f, fate);
@@ -165,10 +165,11 @@ void gateway_fate(const Judgement& j, const Address& rip, const Fate& fate) {
     const std::string dev = arrival_device(j.state, j.directors, rip);
     const bool is_default = way.decision.route && way.decision.route->destination.length == 0;
     if (way.decision.route && way.decision.route->table != "main" && !way.decision.route->table.empty() && is_default) {
-      FindingSink::cure(f, {Where::real_server,
-                            std::string(v6 ? "ip -6" : "ip") + " route replace default via " + to_string(gw) + " dev " +
-                                cures::shell_word(dev) + " table " + cures::shell_word(way.decision.route->table),
-                            "where that table is made: netplan routing-policy, networkd [Route] Table=, the VPN's or agent's own files"});
+      FindingSink::cure(
+          f, {Where::real_server,
+              std::string(v6 ? "ip -6" : "ip") + " route replace default via " + to_string(gw) + " dev " +
+                  cures::shell_word(dev) + " table " + cures::shell_word(way.decision.route->table),
+              "where that table is made: netplan routing-policy, networkd [Route] Table=, the VPN's or agent's own files"});
     } else if (is_default || !way.decision.route) {
       FindingSink::cure(f, cures::gateway(gw, dev));
     } else {
@@ -184,7 +185,8 @@ void direct_fate(const Judgement& j, const Address& rip, const Fate& fate) {
   const Way& way = fate.way;
   const Address gw = gateway_for(j.state, j.directors, rip);
   const auto own = own_network(j.state, rip);
-  const bool same_network = own && std::any_of(fate.clients.begin(), fate.clients.end(), [&](const Prefix& p) { return own->contains(p); });
+  const bool same_network =
+      own && std::any_of(fate.clients.begin(), fate.clients.end(), [&](const Prefix& p) { return own->contains(p); });
   Subject subject = subject_of(rip, fate);
   put_director(j, subject, rip);
   Finding& f = j.sink.accuse(rules::direct_route_to_client, subject, severity_of(fate), confidence_of(fate));
@@ -194,8 +196,9 @@ void direct_fate(const Judgement& j, const Address& rip, const Fate& fate) {
             " and sends the reply there. The client gets it from " + to_string(rip) +
             " instead of the VIP and answers with a reset; where the client is not on that wire, the reply goes nowhere.";
   if (same_network) {
-    f.cause += " It is the network of the RIP itself: with clients in it, LVS-NAT works only when real servers lose the route of "
-               "their own network and reach everybody by the director, or when the director hides the clients (full NAT).";
+    f.cause +=
+        " It is the network of the RIP itself: with clients in it, LVS-NAT works only when real servers lose the route of "
+        "their own network and reach everybody by the director, or when the director hides the clients (full NAT).";
   } else if (way.decision.route && way.decision.route->protocol == "kernel") {
     for (const InterfaceAddress& a : j.state.addresses) {
       if (a.dev != way.dev || a.address.is_v4() != rip.is_v4() || a.address == rip || a.address.is_link_local()) continue;
@@ -208,7 +211,8 @@ void direct_fate(const Judgement& j, const Address& rip, const Fate& fate) {
   }
   const InterfaceAddress* held = find_address(j.state, rip);
   if (held != nullptr && same_network && held->length < (rip.is_v4() ? 24 : 64) && held->length != 0)
-    f.cause += " The netmask of " + to_string(rip) + " is /" + std::to_string(held->length) + ": wide enough to swallow other networks.";
+    f.cause +=
+        " The netmask of " + to_string(rip) + " is /" + std::to_string(held->length) + ": wide enough to swallow other networks.";
   prove_way(j, f, rip, fate);
   say_nobody_named(f, fate);
   if (way.decision.route) {
@@ -268,17 +272,20 @@ void rule_fate(const Judgement& j, const Address& rip, const Fate& fate) {
                                                       : "straight out of " + way.dev;
   f.title = "Rule " + std::to_string(rule.priority) + " sends replies from " + to_string(rip) + " to " +
             clients_text(fate.clients) + " " + where + ", past the director";
-  f.cause = "The main table leads to the director, but the rule \"" + to_string(rule) + "\" comes before it and sends these replies " +
-            where + (way.decision.route ? " (" + to_string(*way.decision.route) + ")" : std::string()) +
+  f.cause = "The main table leads to the director, but the rule \"" + to_string(rule) +
+            "\" comes before it and sends these replies " + where +
+            (way.decision.route ? " (" + to_string(*way.decision.route) + ")" : std::string()) +
             ". 'ip route get CIP' without 'from " + to_string(rip) + "' looks right.";
   prove_way(j, f, rip, fate);
   say_nobody_named(f, fate);
   const Address gw = gateway_for(j.state, j.directors, rip);
-  if (!gw.is_none() && rule.action == RoutingRule::Action::lookup && way.decision.route && way.decision.route->destination.length == 0) {
-    FindingSink::cure(f, {Where::real_server,
-                          std::string(rip.is_v4() ? "ip" : "ip -6") + " route replace default via " + to_string(gw) + " dev " +
-                              cures::shell_word(arrival_device(j.state, j.directors, rip)) + " table " + cures::shell_word(rule.table),
-                          "where that table is made: netplan routing-policy, networkd [Route] Table=, the VPN's or agent's own files"});
+  if (!gw.is_none() && rule.action == RoutingRule::Action::lookup && way.decision.route &&
+      way.decision.route->destination.length == 0) {
+    FindingSink::cure(
+        f, {Where::real_server,
+            std::string(rip.is_v4() ? "ip" : "ip -6") + " route replace default via " + to_string(gw) + " dev " +
+                cures::shell_word(arrival_device(j.state, j.directors, rip)) + " table " + cures::shell_word(rule.table),
+            "where that table is made: netplan routing-policy, networkd [Route] Table=, the VPN's or agent's own files"});
   }
   FindingSink::cure(f, cures::remove_rule(rule.v6, rule.priority, to_string(rule)));
 }
@@ -291,7 +298,8 @@ void none_fate(const Judgement& j, const Address& rip, const Fate& fate) {
   std::vector<std::string> down;
   for (const Link& link : j.state.links) {
     if (!link.loopback && (!link.up || !link.running)) {
-      const bool ours = std::any_of(j.state.addresses.begin(), j.state.addresses.end(), [&](const InterfaceAddress& a) { return a.dev == link.name && a.address.is_v4() != v6; });
+      const bool ours = std::any_of(j.state.addresses.begin(), j.state.addresses.end(),
+                                    [&](const InterfaceAddress& a) { return a.dev == link.name && a.address.is_v4() != v6; });
       if (ours) down.push_back(link.name);
     }
   }
@@ -304,7 +312,8 @@ void none_fate(const Judgement& j, const Address& rip, const Fate& fate) {
   const std::string who = clients_text(fate.clients);
   f.title = to_string(rip) + " has no route for replies to " + who;
   if (way.decision.route) {
-    f.cause = "The route \"" + to_string(*way.decision.route) + "\" refuses what goes to " + who + ", so the reply is never sent.";
+    f.cause =
+        "The route \"" + to_string(*way.decision.route) + "\" refuses what goes to " + who + ", so the reply is never sent.";
   } else if (way.decision.rule && way.decision.rule->action != RoutingRule::Action::lookup) {
     f.cause = "The rule \"" + to_string(*way.decision.rule) + "\" refuses what goes to " + who + ", so the reply is never sent.";
   } else {
@@ -325,8 +334,9 @@ void none_fate(const Judgement& j, const Address& rip, const Fate& fate) {
   if (full_nat) {
     f.cause += " Here it does no harm: every request that was seen came from the director's own address (full NAT).";
   } else {
-    FindingSink::unchecked(f, "whether the director hides the clients (full NAT): then requests come from its own address, which is "
-                              "on-link, and no route to clients is needed; a capture here (-i) shows the source of requests");
+    FindingSink::unchecked(f,
+                           "whether the director hides the clients (full NAT): then requests come from its own address, which is "
+                           "on-link, and no route to clients is needed; a capture here (-i) shows the source of requests");
   }
   const Address gw = gateway_for(j.state, j.directors, rip);
   if (!gw.is_none()) FindingSink::cure(f, cures::gateway(gw, arrival_device(j.state, j.directors, rip)));
@@ -334,7 +344,10 @@ void none_fate(const Judgement& j, const Address& rip, const Fate& fate) {
 
 }  // namespace
 
-std::string client_text(const Prefix& prefix) { return is_host(prefix) ? to_string(prefix.address) : (prefix.length == 0 && prefix.address.is_none() ? std::string("::/0") : to_string(prefix)); }
+std::string client_text(const Prefix& prefix) {
+  return is_host(prefix) ? to_string(prefix.address)
+                         : (prefix.length == 0 && prefix.address.is_none() ? std::string("::/0") : to_string(prefix));
+}
 
 std::string clients_text(const std::vector<Prefix>& clients) {
   if (clients.empty()) return "-";
@@ -392,11 +405,12 @@ void judge_fate(const Judgement& j, const Address& rip, const Fate& fate) {
     case WayKind::gateway:
       if (way.redirected) return redirected_fate(j, rip, fate);
       if (!j.directors.known(v6)) {
-        j.notes.push_back("Replies from " + to_string(rip) + " to " + who + " leave by " + to_string(*way.via) + " dev " + way.dev +
-                          (j.directors.taken_for ? ", as everything that leaves this host's networks: is that the director?"
-                                                 : ": is that the director?") +
+        j.notes.push_back("Replies from " + to_string(rip) + " to " + who + " leave by " + to_string(*way.via) + " dev " +
+                          way.dev +
+                          (j.directors.taken_for(v6) ? ", as everything that leaves this host's networks: is that the director?"
+                                                     : ": is that the director?") +
                           " Name it with --director, or let -i or -r show who sends the requests.");
-        if (!j.directors.taken_for) {
+        if (!j.directors.taken_for(v6)) {
           Finding& f = j.sink.accuse(rules::wrong_gateway, subject_of(rip, fate), Severity::warning, Confidence::possible);
           f.title = "Replies from " + to_string(rip) + " to " + who + " leave by " + to_string(*way.via) +
                     ", others by another gateway: only one of them is the director";
@@ -411,9 +425,10 @@ void judge_fate(const Judgement& j, const Address& rip, const Fate& fate) {
       if (way.redirected) return redirected_fate(j, rip, fate);
       if (way.by_rule) return rule_fate(j, rip, fate);
       // The real servers' own network is no fault while nobody says that clients are in it.
-      if (!fate.named && own && std::all_of(fate.clients.begin(), fate.clients.end(), [&](const Prefix& p) { return own->contains(p); })) {
-        j.notes.push_back("Clients in this real server's own network (" + to_string(*own) + ") would be answered directly, past the " +
-                          "director: none was named.");
+      if (!fate.named && own &&
+          std::all_of(fate.clients.begin(), fate.clients.end(), [&](const Prefix& p) { return own->contains(p); })) {
+        j.notes.push_back("Clients in this real server's own network (" + to_string(*own) +
+                          ") would be answered directly, past the " + "director: none was named.");
         return;
       }
       return direct_fate(j, rip, fate);
@@ -437,7 +452,9 @@ void judge_arrival(const Judgement& j, const Address& rip, const Fate& fate) {
   for (const RouteAnswer& a : j.state.route_answers) {
     if (a.destination == rip && a.source == request.source && a.iif == dev) asked = &a;
   }
-  const bool refused = asked != nullptr ? asked->error.has_value() && asked->error->find("cross-device") != std::string::npos
+  // EXDEV is this filter alone; newer kernels (6.13) say EINVAL for every refusal, so there the tables must agree.
+  const bool refused = asked != nullptr ? asked->error && (asked->error->find("cross-device") != std::string::npos ||
+                                                           d.outcome == Outcome::reverse_path)
                                         : d.outcome == Outcome::reverse_path;
   if (!refused) return;
   Subject subject;
@@ -446,12 +463,16 @@ void judge_arrival(const Judgement& j, const Address& rip, const Fate& fate) {
   subject.interface = dev;
   Finding& f = j.sink.accuse(rules::rp_filter_drops, subject, Severity::error,
                              asked != nullptr ? Confidence::certain : Confidence::likely);
-  f.title = "Requests of " + clients_text(fate.clients) + " to " + to_string(rip) + " are dropped on arrival by rp_filter of " + dev;
-  f.cause = "Requests come in by " + dev + ", but the route back to the client leads out of " +
-            (d.reverse.dev.empty() ? fate.way.dev : d.reverse.dev) +
-            ". Strict reverse path filtering drops them before any service sees them. Loosening rp_filter alone would turn the drop "
-            "into replies that go past the director.";
-  FindingSink::prove(f, words(j.state, asked != nullptr ? "ip route get " + to_string(rip) + " from " + to_string(*request.source) + " iif " + dev + ": " + *asked->error : d.explanation));
+  f.title =
+      "Requests of " + clients_text(fate.clients) + " to " + to_string(rip) + " are dropped on arrival by rp_filter of " + dev;
+  f.cause =
+      "Requests come in by " + dev + ", but the route back to the client leads out of " +
+      (d.reverse.dev.empty() ? fate.way.dev : d.reverse.dev) +
+      ". Strict reverse path filtering drops them before any service sees them. Loosening rp_filter alone would turn the drop "
+      "into replies that go past the director.";
+  FindingSink::prove(f, words(j.state, asked != nullptr ? "ip route get " + to_string(rip) + " from " +
+                                                              to_string(*request.source) + " iif " + dev + ": " + *asked->error
+                                                        : d.explanation));
   const DeviceSetting rp = effective_rp_filter(j.state, dev);
   if (rp.all && rp.device)
     FindingSink::prove(f, words(j.state, rp.all_name + " = " + std::to_string(*rp.all) + ", " + rp.device_name + " = " +
@@ -469,13 +490,15 @@ void judge_redirect_settings(const Judgement& j, const Address& rip, const std::
   const bool v6 = !rip.is_v4();
   std::set<std::string> devices;
   for (const Fate& fate : fates) {
-    if ((fate.named || fate.most) && !fate.way.dev.empty() && fate.way.kind != WayKind::local && fate.way.via) devices.insert(fate.way.dev);
+    if ((fate.named || fate.most) && !fate.way.dev.empty() && fate.way.kind != WayKind::local && fate.way.via)
+      devices.insert(fate.way.dev);
     if (fate.way.redirected) devices.insert(fate.way.dev);
   }
   for (const std::string& dev : devices) {
     const DeviceSetting accept = effective_accept_redirects(j.state, dev, v6);
     if (!accept.effective) {
-      j.notes.push_back("Whether " + dev + " believes ICMP redirects is not known (" + accept.device_name + " and " + accept.all_name + ").");
+      j.notes.push_back("Whether " + dev + " believes ICMP redirects is not known (" + accept.device_name + " and " +
+                        accept.all_name + ").");
       continue;
     }
     if (*accept.effective == 0) continue;
@@ -484,8 +507,9 @@ void judge_redirect_settings(const Judgement& j, const Address& rip, const std::
     if (!v6 && shared.effective == 0 && secure.effective == 1) continue;
     const auto own = own_network(j.state, rip);
     const bool one_wire = own && std::any_of(fates.begin(), fates.end(), [&](const Fate& fate) {
-      return fate.named && std::any_of(fate.clients.begin(), fate.clients.end(), [&](const Prefix& p) { return own->contains(p); });
-    });
+                            return fate.named && std::any_of(fate.clients.begin(), fate.clients.end(),
+                                                             [&](const Prefix& p) { return own->contains(p); });
+                          });
     const auto heard = counter(j.state, v6 ? "Icmp6:Icmp6InRedirects" : "Icmp:InRedirects");
     const bool seen = heard.value_or(0) > 0 || (j.wire != nullptr && j.wire->redirect_count() > 0);
     Subject subject;
@@ -494,23 +518,27 @@ void judge_redirect_settings(const Judgement& j, const Address& rip, const std::
     Finding& f = j.sink.accuse(rules::accepts_redirects, subject, Severity::warning,
                                seen || one_wire ? Confidence::likely : Confidence::possible);
     f.title = to_string(rip) + " would believe an ICMP redirect on " + dev + ", and leave the way by the director";
-    f.cause = std::string("A real server has one way out and needs no redirects. ") +
-              (one_wire ? "Clients and director are on one wire here, where a director that does not have redirects off sends them. "
-                        : "They come where clients and real servers share a wire. ") +
-              "Once believed, replies to that client go past the director for 300 s (LVS304).";
+    f.cause =
+        std::string("A real server has one way out and needs no redirects. ") +
+        (one_wire ? "Clients and director are on one wire here, where a director that does not have redirects off sends them. "
+                  : "They come where clients and real servers share a wire. ") +
+        "Once believed, replies to that client go past the director for 300 s (LVS304).";
     if (accept.device) {
-      FindingSink::prove(f, words(j.state, accept.device_name + " = " + std::to_string(*accept.device) +
-                                               (accept.all && !v6 ? ", " + accept.all_name + " = " + std::to_string(*accept.all) : "")));
+      FindingSink::prove(
+          f, words(j.state, accept.device_name + " = " + std::to_string(*accept.device) +
+                                (accept.all && !v6 ? ", " + accept.all_name + " = " + std::to_string(*accept.all) : "")));
     } else if (accept.all) {
       FindingSink::prove(f, words(j.state, accept.all_name + " = " + std::to_string(*accept.all) + ": enough by itself"));
     }
     if (!v6 && shared.effective)
-      FindingSink::prove(f, words(j.state, "effective shared_media = " + std::to_string(*shared.effective) +
-                                               (secure.effective ? ", secure_redirects = " + std::to_string(*secure.effective) : "") +
-                                               (*shared.effective != 0 ? " (counts only where shared_media is 0)" : "")));
+      FindingSink::prove(
+          f, words(j.state, "effective shared_media = " + std::to_string(*shared.effective) +
+                                (secure.effective ? ", secure_redirects = " + std::to_string(*secure.effective) : "") +
+                                (*shared.effective != 0 ? " (counts only where shared_media is 0)" : "")));
     if (heard) FindingSink::prove(f, words(j.state, "redirects received since boot: " + std::to_string(*heard)));
     if (!seen && !one_wire)
-      FindingSink::unchecked(f, "whether the director, or anybody on this wire, sends redirects; a capture during connections shows it");
+      FindingSink::unchecked(
+          f, "whether the director, or anybody on this wire, sends redirects; a capture during connections shows it");
     FindingSink::cure(f, cures::refuse_redirects(v6, dev));
   }
 }
@@ -520,7 +548,8 @@ void judge_traceroutes(const Judgement& j, const Address& rip, const std::vector
     if (!trace.target || trace.target->is_v4() != rip.is_v4() || trace.error || trace.hops.empty()) continue;
     const Fate* fate = nullptr;
     for (const Fate& f : fates) {
-      if (f.named && std::any_of(f.clients.begin(), f.clients.end(), [&](const Prefix& p) { return p.contains(*trace.target); })) fate = &f;
+      if (f.named && std::any_of(f.clients.begin(), f.clients.end(), [&](const Prefix& p) { return p.contains(*trace.target); }))
+        fate = &f;
     }
     if (fate == nullptr || !j.directors.known(!rip.is_v4())) continue;
     const TraceHop* first = nullptr;
@@ -538,19 +567,23 @@ void judge_traceroutes(const Judgement& j, const Address& rip, const std::vector
     if (straight || stranger) {
       if (!straight) subject.gateway = to_string(*first->address);
       Finding& f = j.sink.accuse(rules::hop_count_not_two, subject, Severity::warning, Confidence::certain);
-      f.title = straight ? "The trace from " + to_string(rip) + " reaches " + to_string(*trace.target) + " in one hop, without the director"
-                         : "The trace from " + to_string(rip) + " to " + to_string(*trace.target) + " goes by " + to_string(*first->address) + " first, not by the director";
-      f.cause = "From a real server the client is two hops away: first the director, then the client. The reason is in the routes: see "
-                "LVS301, LVS303, LVS304, LVS305.";
+      f.title = straight ? "The trace from " + to_string(rip) + " reaches " + to_string(*trace.target) +
+                               " in one hop, without the director"
+                         : "The trace from " + to_string(rip) + " to " + to_string(*trace.target) + " goes by " +
+                               to_string(*first->address) + " first, not by the director";
+      f.cause =
+          "From a real server the client is two hops away: first the director, then the client. The reason is in the routes: see "
+          "LVS301, LVS303, LVS304, LVS305.";
       FindingSink::prove(f, words(j.state, "traceroute, hop 1: " + to_string(*first->address)));
       // The cure is that of the finding beside this one; where the route is right, something learnt overrode it.
       if (fate->way.kind == WayKind::director) FindingSink::cure(f, cures::flush_cache(!rip.is_v4()));
     } else if (last != nullptr && last->hop >= 2) {
       Finding& f = j.sink.accuse(rules::client_reachable_directly, subject, Severity::info, Confidence::certain);
       f.title = to_string(rip) + " gets answers from " + to_string(*trace.target) + " when it asks by itself";
-      f.cause = "The director forwards the real server's own packets. LVS-NAT does not need that; in production it is worth a filter.";
-      FindingSink::prove(f, words(j.state, "traceroute reached " + to_string(*trace.target) + " at hop " + std::to_string(last->hop) +
-                                               ", by " + to_string(*first->address)));
+      f.cause =
+          "The director forwards the real server's own packets. LVS-NAT does not need that; in production it is worth a filter.";
+      FindingSink::prove(f, words(j.state, "traceroute reached " + to_string(*trace.target) + " at hop " +
+                                               std::to_string(last->hop) + ", by " + to_string(*first->address)));
     }
   }
 }
@@ -572,22 +605,26 @@ void judge_surroundings(const Judgement& j, const std::vector<Address>& rips) {
     subject.interface = held->dev;
     Finding& f = j.sink.accuse(rules::duplicate_vip, subject, Severity::error, Confidence::likely);
     f.title = "The VIP " + to_string(vip) + " is an address of this real server, on " + held->dev;
-    f.cause = "It answers ARP for the VIP beside the director, and takes requests that should go there. With LVS-NAT only the director "
-              "has the VIP.";
-    FindingSink::prove(f, words(j.state, "address " + to_string(held->address) + "/" + std::to_string(held->length) + " dev " + held->dev));
+    f.cause =
+        "It answers ARP for the VIP beside the director, and takes requests that should go there. With LVS-NAT only the director "
+        "has the VIP.";
+    FindingSink::prove(
+        f, words(j.state, "address " + to_string(held->address) + "/" + std::to_string(held->length) + " dev " + held->dev));
     FindingSink::cure(f, cures::remove_address(Where::real_server, {held->address, held->length}, held->dev));
   }
   for (const Address& rip : rips) {
     const InterfaceAddress* held = find_address(j.state, rip);
     const Link* link = held != nullptr ? find_link(j.state, held->dev) : nullptr;
     if (link != nullptr && (!link->up || !link->running))
-      j.notes.push_back(held->dev + ", which holds " + to_string(rip) + ", is down: its routes are gone with it, and what is said here "
+      j.notes.push_back(held->dev + ", which holds " + to_string(rip) +
+                        ", is down: its routes are gone with it, and what is said here "
                         "holds only while it stays down.");
     const Address gw = gateway_for(j.state, j.directors, rip);
     const Neighbour* n = gw.is_none() ? nullptr : find_neighbour(j.state, gw);
     if (n != nullptr && (n->state == "FAILED" || n->state == "INCOMPLETE")) {
       j.notes.push_back("Nobody answers " + std::string(rip.is_v4() ? "ARP" : "neighbour discovery") + " for the gateway " +
-                        to_string(gw) + " (neighbour entry " + n->state + " on " + n->dev + "): replies cannot leave while that lasts; "
+                        to_string(gw) + " (neighbour entry " + n->state + " on " + n->dev +
+                        "): replies cannot leave while that lasts; "
                         "see LVS118.");
     } else if (n != nullptr && n->state == "PERMANENT") {
       j.notes.push_back("The gateway " + to_string(gw) + " has a static neighbour entry (" + to_string(n->mac) +

@@ -49,7 +49,8 @@ std::vector<Fate> fates_of(const KernelState& state, const Directors& directors,
         fate.named = false;
       }
       const bool by_default = fate.way.decision.route && fate.way.decision.route->destination.length <= 1;
-      const bool everywhere = !fate.way.decision.route && std::any_of(fate.clients.begin(), fate.clients.end(), [](const Prefix& p) { return p.length <= 3; });
+      const bool everywhere = !fate.way.decision.route && std::any_of(fate.clients.begin(), fate.clients.end(),
+                                                                      [](const Prefix& p) { return p.length <= 3; });
       fate.most = any && (by_default || everywhere);
       // Redirects are learnt about real clients, whoever asks.
       if (any && fate.way.redirected) fate.named = true;
@@ -95,7 +96,8 @@ void tell_gaps(const KernelState& state, std::vector<std::string>& notes) {
   want(state.known.rules_v4 || state.known.rules_v6, "Routing rules were", "rule.json", "policy routing could not be checked.");
   want(state.known.exceptions_v4 || state.known.exceptions_v6, "Cached route exceptions were", "route-cache.json",
        "a redirect that was believed would not show.");
-  want(state.known.sysctls, "Settings were", "sysctl.txt", "whether redirects are believed and rp_filter drops could not be checked.");
+  want(state.known.sysctls, "Settings were", "sysctl.txt",
+       "whether redirects are believed and rp_filter drops could not be checked.");
   want(state.known.neighbours, "The neighbour table was", "neigh.json", "who answers for the gateway could not be checked.");
   constexpr std::size_t kGaps = 12;
   for (std::size_t i = 0; i < std::min(state.gaps.size(), kGaps); ++i) {
@@ -103,13 +105,17 @@ void tell_gaps(const KernelState& state, std::vector<std::string>& notes) {
     if (gap.would_tell.empty() && gap.why.empty()) continue;
     // What a director's state would tell is not missed on a real server.
     static constexpr std::array<std::string_view, 5> kRelevant{"route", "rule", "addr", "neigh", "sysctl"};
-    if (std::none_of(kRelevant.begin(), kRelevant.end(), [&gap](std::string_view w) { return gap.what.find(w) != std::string::npos; })) continue;
-    if (gap.why == "no such file") continue;
-    notes.push_back("Not read: " + gap.what + " (" + gap.why + ")" + (gap.would_tell.empty() ? "." : "; it tells " + gap.would_tell + "."));
+    if (std::none_of(kRelevant.begin(), kRelevant.end(),
+                     [&gap](std::string_view w) { return gap.what.find(w) != std::string::npos; }))
+      continue;
+    if (gap.why == "no such file" || gap.what.starts_with("nft")) continue;
+    notes.push_back("Not read: " + gap.what + " (" + gap.why + ")" +
+                    (gap.would_tell.empty() ? "." : "; it tells " + gap.would_tell + "."));
   }
 }
 
-void tell_director(const Directors& directors, const WayBackQuestion& question, const Wire* wire, std::vector<std::string>& notes) {
+void tell_director(const Directors& directors, const WayBackQuestion& question, const Wire* wire,
+                   std::vector<std::string>& notes) {
   if (!question.directors.empty()) return;
   if (!directors.macs.empty() && wire != nullptr) {
     std::string text = "The director is learnt from the capture: requests come from ";
@@ -121,11 +127,16 @@ void tell_director(const Directors& directors, const WayBackQuestion& question, 
     std::string addresses;
     for (const Address& address : directors.addresses) addresses += (addresses.empty() ? "" : ", ") + to_string(address);
     notes.push_back(text + (addresses.empty() ? "; no address of it is known." : ", which has " + addresses + "."));
-  } else if (directors.taken_for) {
-    notes.push_back("No director was named: this host's only gateway is " + to_string(*directors.taken_for) +
-                    "; whether that is the director is for you to say (--director).");
+  } else if (directors.taken_for_v4 || directors.taken_for_v6) {
+    for (const auto& gateway : {directors.taken_for_v4, directors.taken_for_v6}) {
+      if (!gateway) continue;
+      notes.push_back("No director was named: the only " + std::string(gateway->is_v4() ? "IPv4" : "IPv6") +
+                      " gateway of this host is " + to_string(*gateway) +
+                      "; whether that is the director is for you to say (--director).");
+    }
   } else {
-    notes.push_back("No director was named and none could be learnt: only replies that go straight to clients can be judged (--director).");
+    notes.push_back(
+        "No director was named and none could be learnt: only replies that go straight to clients can be judged (--director).");
   }
 }
 
@@ -137,7 +148,8 @@ void fold_wire_findings(std::vector<Finding>& findings) {
   for (Finding& w : wire) {
     Finding* reason = nullptr;
     for (Finding& f : out) {
-      if (f.severity != Severity::error || f.code < 301 || f.code > 305 || f.subject.real_server != w.subject.real_server) continue;
+      if (f.severity != Severity::error || f.code < 301 || f.code > 305 || f.subject.real_server != w.subject.real_server)
+        continue;
       const bool all = !f.subject.client || f.subject.client == w.subject.client;
       const auto net = f.subject.client ? parse_prefix(*f.subject.client) : std::nullopt;
       const auto cip = w.subject.client ? parse_address(*w.subject.client) : std::nullopt;
@@ -216,12 +228,14 @@ Report trace_way_back(const KernelState* state, const WayBackQuestion& question,
       if (wire != nullptr && question.real_servers.empty()) {
         std::set<Address> served;
         for (const Wire::Flow& flow : wire->flows()) {
-          if (flow.opened && flow.server.address.is_v4() != v6 && find_address(*state, flow.server.address) != nullptr) served.insert(flow.server.address);
+          if (flow.opened && flow.server.address.is_v4() != v6 && find_address(*state, flow.server.address) != nullptr)
+            served.insert(flow.server.address);
         }
         if (!served.empty()) rips.assign(served.begin(), served.end());
       }
       if (rips.empty() && !question.clients.empty()) {
-        report.notes.push_back(std::string("This host has no ") + (v6 ? "IPv6" : "IPv4") + " address that replies to these clients could come from.");
+        report.notes.push_back(std::string("This host has no ") + (v6 ? "IPv6" : "IPv4") +
+                               " address that replies to these clients could come from.");
       }
       for (const Address& rip : rips) {
         bool complete = true;
@@ -247,7 +261,9 @@ Report trace_way_back(const KernelState* state, const WayBackQuestion& question,
     report.packets = wire->packets();
     for (const Wire::Flow& flow : wire->flows()) {
       ++report.connections.total;
-      ++(flow.replies_else != 0 ? report.connections.broken : flow.requests != 0 && flow.replies != 0 && !flow.hides_destination ? report.connections.healthy : report.connections.undecided);
+      ++(flow.replies_else != 0                                               ? report.connections.broken
+         : flow.requests != 0 && flow.replies != 0 && !flow.hides_destination ? report.connections.healthy
+                                                                              : report.connections.undecided);
       if (flow.requests != 0) ++report.connections.legs[index(Leg::demasq)];
       if (flow.replies != 0) ++report.connections.legs[index(Leg::reply)];
     }
@@ -265,13 +281,16 @@ Report trace_way_back(const KernelState* state, const WayBackQuestion& question,
         subject.interface = s.name;
         Finding& f = sink.accuse(rules::capture_incomplete, subject, Severity::warning, Confidence::certain);
         f.title = "The capture " + printable(s.name, 200) + " is incomplete";
-        f.cause = s.problem ? printable(*s.problem, 500) : "Packets were dropped before they could be seen, or the interface was down.";
+        f.cause =
+            s.problem ? printable(*s.problem, 500) : "Packets were dropped before they could be seen, or the interface was down.";
       }
     } else if (wire->flows().empty()) {
       Finding& f = sink.accuse(rules::no_traffic, {}, Severity::info, Confidence::certain);
       f.title = "No request to this real server was seen";
-      f.cause = "The capture holds no connection that a client began here. Capture while a client tries, on the interface that holds the "
-                "RIP.";
+      f.cause =
+          "The capture holds no connection that a client began here. Capture while a client tries, on the interface that holds "
+          "the "
+          "RIP.";
     }
   }
 

@@ -63,6 +63,12 @@ const RouteAnswer* answer_to(const KernelState& state, const Address& rip, const
   return nullptr;
 }
 
+/// An error that says that there is no way, and not that the question was not understood.
+bool refuses(const std::string& error) {
+  return error.find("unreachable") != std::string::npos || error.find("No route to host") != std::string::npos ||
+         error.find("Permission denied") != std::string::npos;
+}
+
 std::string hop_text(const std::optional<Address>& via, const std::string& dev) {
   return (via ? to_string(*via) : std::string("direct")) + "%" + dev;
 }
@@ -122,16 +128,18 @@ Directors find_directors(const KernelState& state, const WayBackQuestion& questi
     }
   }
   for (const Address& address : out.addresses) (is_v6(address) ? out.known_v6 : out.known_v4) = true;
-  if (!out.addresses.empty()) return out;
   // Nobody said it and nothing was seen: what every route to somewhere else uses.
-  std::set<Address> gateways;
-  for (const Route& route : state.routes) {
-    if (route.type != RouteType::unicast || route.table == "local") continue;
-    for (const NextHop& hop : route.nexthops) {
-      if (hop.gateway) gateways.insert(*hop.gateway);
+  for (const bool v6 : {false, true}) {
+    if (out.known(v6)) continue;
+    std::set<Address> gateways;
+    for (const Route& route : state.routes) {
+      if (route.v6 != v6 || route.type != RouteType::unicast || route.table == "local") continue;
+      for (const NextHop& hop : route.nexthops) {
+        if (hop.gateway) gateways.insert(*hop.gateway);
+      }
     }
+    if (gateways.size() == 1) (v6 ? out.taken_for_v6 : out.taken_for_v4) = *gateways.begin();
   }
-  if (gateways.size() == 1) out.taken_for = *gateways.begin();
   return out;
 }
 
@@ -151,6 +159,8 @@ Way way_of(const KernelState& state, const Directors& directors, const WayBackQu
   }
   // The kernel's own word stands above what we make of its tables.
   way.answer = answer_to(state, rip, client);
+  if (way.answer != nullptr && way.answer->error && outcome == Outcome::unicast && !refuses(*way.answer->error))
+    way.answer = nullptr;
   if (way.answer != nullptr) {
     const RouteAnswer& a = *way.answer;
     const std::optional<Address> via = a.gateway && *a.gateway != client ? a.gateway : std::nullopt;
@@ -298,7 +308,8 @@ class Cutter {
     if (fresh) {
       reduced_.routes.clear();
       for (const Item& item : inside) {
-        if (item.route >= 0 && covers(item.prefix, here)) reduced_.routes.push_back(state_.routes[static_cast<std::size_t>(item.route)]);
+        if (item.route >= 0 && covers(item.prefix, here))
+          reduced_.routes.push_back(state_.routes[static_cast<std::size_t>(item.route)]);
       }
       way = way_of(reduced_, directors_, question_, rip_, probe(here));
       if (way.answer != nullptr) {
@@ -310,7 +321,8 @@ class Cutter {
     }
     const bool cuts = std::any_of(inside.begin(), inside.end(), [&here](const Item& i) { return i.prefix.length > here.length; });
     if (!cuts || is_host(here)) {
-      put({here, *inherited}, inherited->kind == WayKind::local || (is_host(here) && directors_.addresses.contains(here.address)));
+      put({here, *inherited},
+          inherited->kind == WayKind::local || (is_host(here) && directors_.addresses.contains(here.address)));
       return;
     }
     const auto [low, high] = halves(here);
@@ -436,12 +448,11 @@ std::vector<Address> find_real_servers(const KernelState& state, const Directors
     for (const Address& director : directors.addresses) {
       if (is_v6(director) != v6 || director.is_link_local()) continue;
       // An address of full length still lives on the wire over which the director has a route of its own.
-      const bool near = (network && network->contains(director)) ||
-                        std::any_of(state.routes.begin(), state.routes.end(), [&](const Route& r) {
-                          return r.v6 == v6 && r.type == RouteType::unicast && r.destination.length != 0 &&
-                                 r.destination.contains(director) && !r.nexthops.empty() && !r.nexthops.front().gateway &&
-                                 r.nexthops.front().dev == a.dev;
-                        });
+      const bool near =
+          (network && network->contains(director)) || std::any_of(state.routes.begin(), state.routes.end(), [&](const Route& r) {
+            return r.v6 == v6 && r.type == RouteType::unicast && r.destination.length != 0 && r.destination.contains(director) &&
+                   !r.nexthops.empty() && !r.nexthops.front().gateway && r.nexthops.front().dev == a.dev;
+          });
       any = any || near;
       used = used || (near && gateways.contains(director));
     }

@@ -16,12 +16,13 @@ namespace lvsnat::wayback {
 
 /// Who the directors are, by address and by MAC. One family may be known and the other not.
 struct Directors {
-  std::set<Address> addresses;       // given, and those that share a MAC with one
-  std::set<Mac> macs;                // of neighbours that are directors, and of requests that were seen
-  std::optional<Address> taken_for;  // nobody said it: the gateway that all routes use
+  std::set<Address> addresses;                        // given, and those that share a MAC with one
+  std::set<Mac> macs;                                 // of neighbours that are directors, and of requests that were seen
+  std::optional<Address> taken_for_v4, taken_for_v6;  // nobody said it: the gateway that all routes of the family use
   bool known_v4 = false, known_v6 = false;
 
   [[nodiscard]] bool known(bool v6) const { return v6 ? known_v6 : known_v4; }
+  [[nodiscard]] const std::optional<Address>& taken_for(bool v6) const { return v6 ? taken_for_v6 : taken_for_v4; }
   /// By address, else by the MAC that the neighbour table has for it.
   [[nodiscard]] bool holds(const KernelState& state, const Address& hop, std::string_view dev) const;
 };
@@ -42,13 +43,13 @@ struct Way {
   RouteDecision decision;
   std::optional<Address> via;
   std::string dev;
-  bool redirected = false;                  // a cached exception chose the next hop
-  std::optional<std::uint32_t> expires;     // seconds left of it
-  bool by_rule = false;                     // a rule chose the table, and without it the reply would go by the director
-  std::vector<NextHop> strays;              // next hops of a multipath route that are not the director, when others are
-  const RouteAnswer* answer = nullptr;      // the kernel's own word for this very reply
-  bool differs = false;                     // ... and it is not what the tables say
-  std::string fate;                         // one text for all replies that share it
+  bool redirected = false;               // a cached exception chose the next hop
+  std::optional<std::uint32_t> expires;  // seconds left of it
+  bool by_rule = false;                  // a rule chose the table, and without it the reply would go by the director
+  std::vector<NextHop> strays;           // next hops of a multipath route that are not the director, when others are
+  const RouteAnswer* answer = nullptr;   // the kernel's own word for this very reply
+  bool differs = false;                  // ... and it is not what the tables say
+  std::string fate;                      // one text for all replies that share it
 };
 
 /// What a reply from `rip` to `client` does. Ports as in the question, where a rule asks for them.

@@ -66,7 +66,11 @@ void Wire::take(const Packet& packet) {
     }
   }
   if (redirects_.size() >= kMaxRedirects) return;
-  redirects_.push_back({packet.source, icmp.gateway, icmp.quoted_destination, mac_of(packet.source_mac), 1,
+  redirects_.push_back({packet.source,
+                        icmp.gateway,
+                        icmp.quoted_destination,
+                        mac_of(packet.source_mac),
+                        1,
                         {packet.vantage, packet.number, packet.time}});
 }
 
@@ -160,8 +164,8 @@ namespace wayback {
 void judge_wire(const KernelState* state, const Directors& directors, const WayBackQuestion& question, const Wire& wire,
                 FindingSink& sink, std::vector<std::string>& notes) {
   const auto asked = [&question](const Address& client) {
-    return question.clients.empty() || std::any_of(question.clients.begin(), question.clients.end(),
-                                                   [&](const Prefix& p) { return p.contains(client); });
+    return question.clients.empty() ||
+           std::any_of(question.clients.begin(), question.clients.end(), [&](const Prefix& p) { return p.contains(client); });
   };
   const auto source_of = [&wire](const Wire::Sighting& at) -> std::optional<std::string> {
     if (at.vantage < wire.vantages().size()) return wire.vantages()[at.vantage].source;
@@ -220,12 +224,23 @@ void judge_wire(const KernelState* state, const Directors& directors, const WayB
     f.title = "Replies from " + to_string(flow.server.address) + " to " + to_string(flow.client.address) + " leave to " + who +
               ", requests come from " + to_string(flow.from);
     f.cause = "Requests come from the MAC of the director, replies of the same connection go to another: " +
-              std::string(whose && *whose == flow.client.address ? "to the client itself, by a direct route or a redirect (LVS303, LVS304)."
-                          : whose                                ? "to " + to_string(*whose) + ", by another route (LVS301, LVS305)."
-                                                                 : "a router's, the client's, or that of a director that is no longer active.");
-    FindingSink::prove(f, evidence(flow.first_request, "request from " + to_string(flow.from) + ": " + to_string(flow.client) + " > " + to_string(flow.server), Leg::demasq));
-    FindingSink::prove(f, evidence(flow.first_else, "reply to " + to_string(flow.elsewhere) + ": " + to_string(flow.server) + " > " + to_string(flow.client), Leg::reply));
-    if (flow.reset_by_client) FindingSink::prove(f, evidence(flow.reset, "reset from the client to " + to_string(flow.server) + ": it got a reply that it never asked for", Leg::demasq));
+              std::string(whose && *whose == flow.client.address
+                              ? "to the client itself, by a direct route or a redirect (LVS303, LVS304)."
+                          : whose ? "to " + to_string(*whose) + ", by another route (LVS301, LVS305)."
+                                  : "a router's, the client's, or that of a director that is no longer active.");
+    FindingSink::prove(
+        f, evidence(flow.first_request,
+                    "request from " + to_string(flow.from) + ": " + to_string(flow.client) + " > " + to_string(flow.server),
+                    Leg::demasq));
+    FindingSink::prove(
+        f, evidence(flow.first_else,
+                    "reply to " + to_string(flow.elsewhere) + ": " + to_string(flow.server) + " > " + to_string(flow.client),
+                    Leg::reply));
+    if (flow.reset_by_client)
+      FindingSink::prove(
+          f,
+          evidence(flow.reset, "reset from the client to " + to_string(flow.server) + ": it got a reply that it never asked for",
+                   Leg::demasq));
     const Address gw = state != nullptr ? gateway_for(*state, directors, flow.server.address) : Address{};
     const Neighbour* n = gw.is_none() ? nullptr : find_neighbour(*state, gw);
     if (n != nullptr && n->mac == flow.elsewhere) {
@@ -235,15 +250,25 @@ void judge_wire(const KernelState* state, const Directors& directors, const WayB
       FindingSink::cure(f, cures::gateway(gw, arrival_device(*state, directors, flow.server.address)));
       FindingSink::cure(f, cures::flush_cache(!flow.server.address.is_v4()));
     }
-    if (state == nullptr) FindingSink::unchecked(f, "which route sends them there: give --state, or run this on the real server itself");
+    if (state == nullptr)
+      FindingSink::unchecked(f, "which route sends them there: give --state, or run this on the real server itself");
   }
-  if (right != 0) notes.push_back(std::to_string(right) + (right == 1 ? " connection was" : " connections were") + " seen whose replies went back to the MAC that the requests came from.");
-  if (hidden != 0) notes.push_back("Replies of " + std::to_string(hidden) + " connections have no destination MAC (a capture on `any`): whom they were sent to is not known; capture on the interface itself.");
-  if (one_sided != 0) notes.push_back(std::to_string(one_sided) + (one_sided == 1 ? " connection has" : " connections have") + " requests without replies on this wire: the reply left by another interface, or was never sent.");
-  if (wire.flows_left_out() != 0) notes.push_back(std::to_string(wire.flows_left_out()) + " packets of connections beyond the limit were not followed.");
+  if (right != 0)
+    notes.push_back(std::to_string(right) + (right == 1 ? " connection was" : " connections were") +
+                    " seen whose replies went back to the MAC that the requests came from.");
+  if (hidden != 0)
+    notes.push_back("Replies of " + std::to_string(hidden) +
+                    " connections have no destination MAC (a capture on `any`): whom they were sent to is not known; capture on "
+                    "the interface itself.");
+  if (one_sided != 0)
+    notes.push_back(std::to_string(one_sided) + (one_sided == 1 ? " connection has" : " connections have") +
+                    " requests without replies on this wire: the reply left by another interface, or was never sent.");
+  if (wire.flows_left_out() != 0)
+    notes.push_back(std::to_string(wire.flows_left_out()) + " packets of connections beyond the limit were not followed.");
   for (const Wire::Redirect& r : wire.redirects()) {
-    notes.push_back(std::to_string(r.count) + (r.count == 1 ? " ICMP redirect" : " ICMP redirects") + " received from " + to_string(r.from) + " (" + to_string(r.mac) + "): to " +
-                    to_string(r.client) + " by " + to_string(r.gateway) + ", first in frame " + std::to_string(r.first.frame) + ".");
+    notes.push_back(std::to_string(r.count) + (r.count == 1 ? " ICMP redirect" : " ICMP redirects") + " received from " +
+                    to_string(r.from) + " (" + to_string(r.mac) + "): to " + to_string(r.client) + " by " + to_string(r.gateway) +
+                    ", first in frame " + std::to_string(r.first.frame) + ".");
   }
 }
 

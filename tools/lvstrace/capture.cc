@@ -15,8 +15,10 @@ Result<const CaptureInterface*> load_capture() {
   if (library == nullptr) {
     const char* why = dlerror();
     return Error{ErrorCode::unsupported,
-                 "packets need " + name + " and with it libpcap, libtins, zlib, libzstd and liblzma: install lvsnat's capture library "
-                 "(the check of routes goes without: leave out -i, -r and -w). " + (why != nullptr ? printable(why, 300) : std::string())};
+                 "packets need " + name +
+                     " and with it libpcap, libtins, zlib, libzstd and liblzma: install lvsnat's capture library "
+                     "(the check of routes goes without: leave out -i, -r and -w). " +
+                     (why != nullptr ? printable(why, 300) : std::string())};
   }
   using Entry = const CaptureInterface* (*)();
   const auto entry = reinterpret_cast<Entry>(dlsym(library, "lvsnat_capture_interface"));

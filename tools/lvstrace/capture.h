@@ -1,6 +1,7 @@
 // The capture library, loaded when it is asked for: a real server's static check needs none of it.
 //
-// Ownership: the library stays loaded until the program ends, since sources and writers have their code in it. Threads: main only.
+// Ownership: the library stays loaded until the program ends, since sources and writers have their code in it. Threads: main
+// only.
 #pragma once
 
 #include "lvsnat/capture.h"

@@ -40,7 +40,8 @@ std::variant<TraceOptions, int> parse_trace_options(int argc, char** argv) {
   const auto repeatable = [&app, &asked](const char* flag, std::vector<std::string>& into, const char* type, const char* help) {
     app.add_option(flag, into, help)->allow_extra_args(false)->take_all()->type_name(type)->group(asked);
   };
-  repeatable("--client", o.clients, "CIP|CIDR", "Replies to this client or network (repeatable); default: to every client there can be");
+  repeatable("--client", o.clients, "CIP|CIDR",
+             "Replies to this client or network (repeatable); default: to every client there can be");
   repeatable("--director", o.directors, "DIP", "An address of a director (repeatable); default: learnt from requests or routes");
   app.add_flag("--probe", o.probe, "Also trace the hops to each --client with packets of our own, a few a second")->group(asked);
   add_common_options(app, o);

@@ -81,12 +81,15 @@ Result<WayBackQuestion> question_of(const TraceOptions& o) {
   WayBackQuestion question;
   for (const std::string& text : o.clients) {
     const auto prefix = parse_prefix(text);
-    if (!prefix) return Error{ErrorCode::usage, "--client " + printable(text, 100) + ": give an address or a network (192.168.1.254, 10.0.0.0/8)"};
+    if (!prefix)
+      return Error{ErrorCode::usage,
+                   "--client " + printable(text, 100) + ": give an address or a network (192.168.1.254, 10.0.0.0/8)"};
     question.clients.push_back(*prefix);
   }
   for (const std::string& text : o.directors) {
     const auto address = parse_address(text);
-    if (!address || address->is_unspecified()) return Error{ErrorCode::usage, "--director " + printable(text, 100) + ": give an address"};
+    if (!address || address->is_unspecified())
+      return Error{ErrorCode::usage, "--director " + printable(text, 100) + ": give an address"};
     question.directors.push_back(*address);
   }
   auto declared = read_declarations(o);
@@ -103,12 +106,47 @@ Result<WayBackQuestion> question_of(const TraceOptions& o) {
       for (const Destination& destination : service.destinations) {
         add(question.real_servers, destination.rip);
         if (service.protocol == ServiceProtocol::fwmark) continue;
-        const std::uint8_t protocol = service.protocol == ServiceProtocol::tcp ? kTcp : service.protocol == ServiceProtocol::udp ? kUdp : kSctp;
+        const std::uint8_t protocol = service.protocol == ServiceProtocol::tcp   ? kTcp
+                                      : service.protocol == ServiceProtocol::udp ? kUdp
+                                                                                 : kSctp;
         question.ports.emplace_back(protocol, destination_port(service, destination));
       }
     }
   }
   return question;
+}
+
+/// This host's kernel, asked about each reply as well.
+Result<std::shared_ptr<const KernelState>> read_live(const WayBackQuestion& question) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  auto state = read_live_state(static_cast<Timestamp>(now.tv_sec) * kSecond + now.tv_nsec);
+  if (!state) return Error{state.error().code, "this host's kernel state: " + state.error().message};
+  std::vector<RouteAsk> questions;
+  for (const ReplyToAsk& reply : replies_to_ask(*state, question)) {
+    RouteAsk ask;
+    ask.label = "reply " + to_string(reply.rip) + " to " + to_string(reply.client);
+    ask.destination = reply.client;
+    ask.source = reply.rip;
+    if (!question.ports.empty()) {
+      ask.protocol = question.ports.front().first;
+      ask.sport = question.ports.front().second;
+    }
+    questions.push_back(ask);
+    if (reply.arrives.empty()) continue;
+    ask.label = "request " + to_string(reply.client) + " to " + to_string(reply.rip);
+    std::swap(ask.destination, *ask.source);
+    std::swap(ask.sport, ask.dport);
+    ask.iif = reply.arrives;
+    questions.push_back(std::move(ask));
+  }
+  auto answers = ask_routes(*state, questions);
+  if (!answers) {
+    state->gaps.push_back({"route questions", answers.error().message, "the kernel's own word on each reply"});
+  } else {
+    for (RouteAnswer& answer : *answers) state->route_answers.push_back(std::move(answer));
+  }
+  return std::shared_ptr<const KernelState>(std::make_shared<KernelState>(std::move(*state)));
 }
 
 struct Sources {
@@ -158,7 +196,8 @@ Status watch(const TraceOptions& o, const CaptureInterface& capture, PacketSourc
     kept = std::move(*created);
   }
   interrupted_source = &source;
-  struct sigaction action {}, old_interrupt{}, old_terminate{};
+  struct sigaction action {
+  }, old_interrupt{}, old_terminate{};
   action.sa_handler = on_interrupt;
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, &old_interrupt);
@@ -191,8 +230,10 @@ Status watch(const TraceOptions& o, const CaptureInterface& capture, PacketSourc
 
 int trace(const TraceOptions& o) {
   if (o.probe) {
-    return give_up(o, "--probe: this build cannot send probes; without it the routes are checked, and 'traceroute -n CIP' on this real "
-                      "server shows by hand whether the director is the first of two hops");
+    return give_up(
+        o,
+        "--probe: this build cannot send probes; without it the routes are checked, and 'traceroute -n CIP' on this real "
+        "server shows by hand whether the director is the first of two hops");
   }
   auto question = question_of(o);
   if (!question) {
@@ -202,6 +243,12 @@ int trace(const TraceOptions& o) {
   const bool packets = !o.read.empty() || !o.interfaces.empty();
   auto state = read_saved_state(o);
   if (!state) return give_up(o, state.error().message);
+  // A capture that is read is read the same everywhere; otherwise this host is the one that is asked about.
+  if (!o.no_state && (o.state == "live" || (o.state.empty() && o.read.empty()))) {
+    auto live = read_live(*question);
+    if (!live) return give_up(o, live.error().message);
+    *state = std::move(*live);
+  }
 
   std::optional<Wire> wire;
   std::vector<SourceStatistics> statistics;
@@ -209,7 +256,8 @@ int trace(const TraceOptions& o) {
     auto capture = load_capture();
     if (!capture) return give_up(o, capture.error().message);
     if (!o.filter.empty()) {
-      if (const Status valid = (*capture)->check_filter(o.filter, LinkType::ethernet); !valid) return bad_usage("lvstrace", valid.error().message);
+      if (const Status valid = (*capture)->check_filter(o.filter, LinkType::ethernet); !valid)
+        return bad_usage("lvstrace", valid.error().message);
     }
     std::set<Address> own(question->real_servers.begin(), question->real_servers.end());
     if (*state != nullptr) {
@@ -232,7 +280,8 @@ int trace(const TraceOptions& o) {
   Report report = trace_way_back(state->get(), *question, wire ? &*wire : nullptr, std::move(statistics));
   const int status = exit_status(report);
   if (status == kUnknown)
-    complain("lvstrace", "nothing could be judged: " + (report.notes.empty() ? std::string("no route and no connection was seen") : report.notes.front()));
+    complain("lvstrace", "nothing could be judged: " +
+                             (report.notes.empty() ? std::string("no route and no connection was seen") : report.notes.front()));
   return answer(o, std::move(report));
 }
 

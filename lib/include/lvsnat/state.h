@@ -290,6 +290,26 @@ struct KernelState {
 /// A directory in which no file is known is an error; single bad files are gaps.
 LVSNAT_EXPORT Result<KernelState> read_state(const std::filesystem::path& path);
 
+/// This host's kernel as it is now, in the network namespace of the calling thread: links, addresses, routes of all tables, rules,
+/// neighbours and route exceptions by rtnetlink, settings and counters from /proc, IPVS by generic netlink (CAP_NET_ADMIN) or else
+/// from /proc. Nothing is written, no process is started, no module is loaded. `now` becomes `taken`. What could not be read is a
+/// Gap; only a kernel that answers nothing at all is an error (io, no_permission). May block for some seconds with huge tables.
+LVSNAT_EXPORT Result<KernelState> read_live_state(Timestamp now);
+
+/// A question for the live kernel's own routing code: `ip route get DESTINATION [from SOURCE [iif IIF]] ...`.
+struct RouteAsk {
+  std::string label;
+  Address destination;
+  std::optional<Address> source;
+  std::string iif;  // the packet comes in by this device; empty: it is this host's own
+  std::optional<std::uint32_t> mark;
+  std::optional<std::uint8_t> protocol;
+  std::optional<std::uint16_t> sport, dport;
+};
+/// One answer for each question, in order; a refusal ("Network is unreachable") is an answer. `state` names the devices.
+/// Errors: io, no_permission.
+LVSNAT_EXPORT Result<std::vector<RouteAnswer>> ask_routes(const KernelState& state, const std::vector<RouteAsk>& questions);
+
 /// Snapshot: one JSON object with `"lvsnat_snapshot": 1` that carries every field above; reading what was
 /// written gives the same state. `text` need not be trusted.
 LVSNAT_EXPORT std::string write_snapshot(const KernelState&);

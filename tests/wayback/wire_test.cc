@@ -1,0 +1,130 @@
+// What a capture on the real server's own wire tells.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lvsnat/wayback.h"
+
+namespace lvsnat {
+namespace {
+
+const char* const kDirector = "02:00:00:00:00:09";
+const char* const kOther = "02:00:00:00:00:01";
+const char* const kOwn = "02:00:00:00:00:02";
+
+/// An Ethernet frame with one TCP segment of IPv4, no payload.
+std::vector<std::uint8_t> segment(const char* from_mac, const char* to_mac, const char* from, std::uint16_t from_port,
+                                  const char* to, std::uint16_t to_port, std::uint8_t flags) {
+  std::vector<std::uint8_t> f(54, 0);
+  std::memcpy(&f[0], parse_mac(to_mac)->bytes.data(), 6);
+  std::memcpy(&f[6], parse_mac(from_mac)->bytes.data(), 6);
+  f[12] = 0x08;
+  f[14] = 0x45;
+  f[17] = 40;
+  f[22] = 64;
+  f[23] = 6;
+  std::memcpy(&f[26], &parse_address(from)->bytes[12], 4);
+  std::memcpy(&f[30], &parse_address(to)->bytes[12], 4);
+  f[34] = static_cast<std::uint8_t>(from_port >> 8);
+  f[35] = static_cast<std::uint8_t>(from_port);
+  f[36] = static_cast<std::uint8_t>(to_port >> 8);
+  f[37] = static_cast<std::uint8_t>(to_port);
+  f[46] = 0x50;
+  f[47] = flags;
+  return f;
+}
+
+struct Capture {
+  std::vector<std::vector<std::uint8_t>> bytes;
+  Wire feed(std::set<Address> own = {}, LinkType link = LinkType::ethernet) const {
+    Wire wire(std::move(own));
+    std::vector<Frame> frames;
+    for (const auto& b : bytes) {
+      Frame f;
+      f.data = b.data();
+      f.captured = f.wire = static_cast<std::uint32_t>(b.size());
+      f.number = static_cast<std::uint32_t>(frames.size() + 1);
+      f.link = link;
+      frames.push_back(f);
+    }
+    Vantage v;
+    v.source = "rs.pcap";
+    v.link = link;
+    wire.feed(frames, {v});
+    return wire;
+  }
+};
+
+Capture handshake(const char* reply_to) {
+  return {{segment(kDirector, kOwn, "192.168.1.254", 4000, "10.1.1.2", 80, 0x02),
+           segment(kOwn, reply_to, "10.1.1.2", 80, "192.168.1.254", 4000, 0x12)}};
+}
+
+TEST(Wire, RepliesToWhereRequestsCameFrom) {
+  const Wire wire = handshake(kDirector).feed();
+  const Report report = trace_way_back(nullptr, {}, &wire);
+  EXPECT_TRUE(report.findings.empty());
+  EXPECT_EQ(report.verdict, Verdict::ok);
+  EXPECT_EQ(wire.request_macs(), std::set<Mac>{*parse_mac(kDirector)});
+}
+
+TEST(Wire, RepliesToAnotherMac) {
+  const Wire wire = handshake(kOther).feed();
+  const Report report = trace_way_back(nullptr, {}, &wire);
+  ASSERT_EQ(report.findings.size(), 1u);
+  const Finding& f = report.findings[0];
+  EXPECT_EQ(f.code, 309);
+  EXPECT_EQ(f.subject.real_server, "10.1.1.2");
+  EXPECT_EQ(f.subject.client, "192.168.1.254");
+  EXPECT_EQ(f.evidence.at(1).frame, 2u);
+  EXPECT_EQ(f.evidence.at(1).source, "rs.pcap");
+}
+
+TEST(Wire, AVirtualMacOfVrrpIsTheSameHost) {
+  const Wire wire = handshake("00:00:5e:00:01:0a").feed();
+  EXPECT_TRUE(trace_way_back(nullptr, {}, &wire).findings.empty());
+}
+
+TEST(Wire, TheRealServersOwnConnectionsAreNotAskedAbout) {
+  const Capture own{{segment(kOwn, kOther, "10.1.1.2", 5000, "198.51.100.7", 443, 0x02),
+                     segment(kDirector, kOwn, "198.51.100.7", 443, "10.1.1.2", 5000, 0x12)}};
+  const Wire wire = own.feed({*parse_address("10.1.1.2")});
+  EXPECT_TRUE(wire.flows().empty());
+  EXPECT_NE(trace_way_back(nullptr, {}, &wire).verdict, Verdict::ok) << "nothing of a service was seen";
+}
+
+TEST(Wire, HealthChecksAreTheDirectorsOwn) {
+  const Wire wire = handshake(kOther).feed();
+  WayBackQuestion q;
+  q.directors = {*parse_address("192.168.1.254")};
+  EXPECT_TRUE(trace_way_back(nullptr, q, &wire).findings.empty());
+}
+
+TEST(Wire, TheResetOfAClientDoesNotHideTheDirector) {
+  Capture c = handshake(kOther);
+  c.bytes.push_back(segment(kOther, kOwn, "192.168.1.254", 4000, "10.1.1.2", 80, 0x04));
+  const Wire wire = c.feed();
+  ASSERT_EQ(wire.flows().size(), 1u);
+  EXPECT_EQ(wire.flows()[0].from, *parse_mac(kDirector));
+  EXPECT_TRUE(wire.flows()[0].reset_by_client);
+}
+
+TEST(Wire, NoMemoryWithoutBound) {
+  Wire wire;
+  for (std::uint32_t i = 0; i < Wire::kMaxFlows + 10; ++i) {
+    const std::string client = to_string(Address::v4(0x0b000000u + i));
+    const auto bytes = segment(kDirector, kOwn, client.c_str(), 4000, "10.1.1.2", 80, 0x02);
+    Frame f;
+    f.data = bytes.data();
+    f.captured = f.wire = static_cast<std::uint32_t>(bytes.size());
+    wire.feed({&f, 1}, {Vantage{}});
+  }
+  EXPECT_EQ(wire.flows().size(), Wire::kMaxFlows);
+  EXPECT_EQ(wire.flows_left_out(), 10u);
+}
+
+}  // namespace
+}  // namespace lvsnat
