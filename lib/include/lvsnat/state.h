@@ -290,10 +290,11 @@ struct KernelState {
 /// A directory in which no file is known is an error; single bad files are gaps.
 LVSNAT_EXPORT Result<KernelState> read_state(const std::filesystem::path& path);
 
-/// This host's kernel as it is now, in the network namespace of the calling thread: links, addresses, routes of all tables, rules,
-/// neighbours and route exceptions by rtnetlink, settings and counters from /proc, IPVS by generic netlink (CAP_NET_ADMIN) or else
-/// from /proc. Nothing is written, no process is started, no module is loaded. `now` becomes `taken`. What could not be read is a
-/// Gap; only a kernel that answers nothing at all is an error (io, no_permission). May block for some seconds with huge tables.
+/// This host's kernel as it is now, in the network namespace of the calling thread: links, addresses, routes of all
+/// tables, rules, neighbours and route exceptions by rtnetlink, settings and counters from /proc, IPVS by generic netlink
+/// (CAP_NET_ADMIN) or else from /proc. Nothing is written, no process is started, no module is loaded. `now` becomes
+/// `taken`. What could not be read is a Gap; only a kernel that answers nothing at all is an error (io, no_permission).
+/// May block for some seconds with huge tables.
 LVSNAT_EXPORT Result<KernelState> read_live_state(Timestamp now);
 
 /// A question for the live kernel's own routing code: `ip route get DESTINATION [from SOURCE [iif IIF]] ...`.
