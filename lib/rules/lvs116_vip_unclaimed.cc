@@ -115,7 +115,7 @@ void check(const Facts& facts, FindingSink& sink) {
       f->cause = to_string(vip) + " is the address of a service, but it is on no interface of the director. " +
                  (stuck.empty() ? std::string()
                                 : std::string("Requests for it do arrive here, so something routes them to this host, but ")) +
-                 (stuck.empty() ? "IPVS" : "IPVS") +
+                 ("IPVS") +
                  " looks only at packets that are delivered locally: to an address that the host does not own the service can "
                  "never match. The address was not set up, was lost with its "
                  "interface, or keepalived withdrew it.";

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "facts/facts.h"
@@ -64,6 +65,25 @@ Address only_routed(const Facts& facts, const Connection& c) {
   return found;
 }
 
+/// With nothing declared a tunnel is a tunnel. One host that wraps what is for one address and port, and hands it to several
+/// others in turn, is a balancer.
+void spread_over_tunnels(const Facts& facts, FindingSink& sink, const TunnelSighting& t) {
+  std::set<Address> ends;
+  for (const TunnelSighting& other : facts.tunnels) {
+    if (other.outer_source == t.outer_source && other.inner_destination == t.inner_destination) ends.insert(other.outer_destination);
+  }
+  if (ends.size() < 2 || t.inner_destination.port == 0 || !facts.services.empty()) return;
+  Subject subject;
+  subject.service = std::string(t.inner_protocol == kUdp ? "udp:" : t.inner_protocol == kSctp ? "sctp:" : "tcp:") + to_string(t.inner_destination);
+  subject.real_server = to_string(t.outer_destination);
+  Finding& f = sink.accuse(not_nat_forwarding, subject, Severity::error, Confidence::likely);
+  if (f.count == 1) f.count = t.count;
+  FindingSink::prove(f, facts.evidence(t.first, to_string(t.outer_source) + " > " + to_string(t.outer_destination) +
+                                                    (t.outer_protocol == kGre ? " GRE around " : " IP-in-IP around ") +
+                                                    to_string(t.inner_source) + " > " + to_string(t.inner_destination)));
+  explain(f, facts, *subject.service, t.outer_destination, true);
+}
+
 void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
@@ -100,7 +120,10 @@ void check(const Facts& facts, FindingSink& sink) {
   }
 
   for (const TunnelSighting& t : facts.tunnels) {
-    if (!facts.vips.contains(t.inner_destination.address)) continue;
+    if (!facts.vips.contains(t.inner_destination.address)) {
+      spread_over_tunnels(facts, sink, t);
+      continue;
+    }
     if (!facts.director_addresses.empty() && facts.state != nullptr && !facts.is_director(t.outer_source) &&
         !facts.rips.contains(t.outer_destination))
       continue;

@@ -64,11 +64,10 @@ void check(const Facts& facts, FindingSink& sink) {
     const bool declared = facts.gateways.contains(target);
     const bool everybodys = askers.size() >= 2 &&
                             std::all_of(talking.begin(), talking.end(), [&](const Address& rip) { return askers.contains(rip); });
-    // One real server that asks for what nobody has, while the others work, has a wrong route of its own (LVS101).
-    if (!declared && !everybodys) continue;
-    const Confidence confidence = !again && !declared ? Confidence::possible
-                                  : declared          ? Confidence::certain
-                                                      : Confidence::likely;
+    // One real server that asks for what nobody has, while the others work, has a wrong route of its own (LVS101). And an
+    // answer to somebody else is not seen on a switch: who asks but once has been answered, by another router.
+    if (!declared && !(everybodys && again)) continue;
+    const Confidence confidence = declared ? Confidence::certain : Confidence::likely;
     Subject subject;
     subject.gateway = to_string(target);
     Finding* f = nullptr;
