@@ -70,11 +70,15 @@ Address only_routed(const Facts& facts, const Connection& c) {
 void spread_over_tunnels(const Facts& facts, FindingSink& sink, const TunnelSighting& t) {
   std::set<Address> ends;
   for (const TunnelSighting& other : facts.tunnels) {
-    if (other.outer_source == t.outer_source && other.inner_destination == t.inner_destination) ends.insert(other.outer_destination);
+    if (other.outer_source == t.outer_source && other.inner_destination == t.inner_destination)
+      ends.insert(other.outer_destination);
   }
   if (ends.size() < 2 || t.inner_destination.port == 0 || !facts.services.empty()) return;
   Subject subject;
-  subject.service = std::string(t.inner_protocol == kUdp ? "udp:" : t.inner_protocol == kSctp ? "sctp:" : "tcp:") + to_string(t.inner_destination);
+  subject.service = std::string(t.inner_protocol == kUdp    ? "udp:"
+                                : t.inner_protocol == kSctp ? "sctp:"
+                                                            : "tcp:") +
+                    to_string(t.inner_destination);
   subject.real_server = to_string(t.outer_destination);
   Finding& f = sink.accuse(not_nat_forwarding, subject, Severity::error, Confidence::likely);
   if (f.count == 1) f.count = t.count;

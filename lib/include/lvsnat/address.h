@@ -58,9 +58,9 @@ struct Address {
     return std::uint32_t{bytes[12]} << 24 | std::uint32_t{bytes[13]} << 16 | std::uint32_t{bytes[14]} << 8 | bytes[15];
   }
   [[nodiscard]] LVSNAT_EXPORT bool is_loopback() const noexcept;
-  [[nodiscard]] LVSNAT_EXPORT bool is_link_local() const noexcept;  // 169.254/16, fe80::/10
-  [[nodiscard]] LVSNAT_EXPORT bool is_multicast() const noexcept;   // 224/4, ff00::/8; 255.255.255.255 too
-  [[nodiscard]] LVSNAT_EXPORT bool is_unspecified() const noexcept; // 0.0.0.0, ::
+  [[nodiscard]] LVSNAT_EXPORT bool is_link_local() const noexcept;   // 169.254/16, fe80::/10
+  [[nodiscard]] LVSNAT_EXPORT bool is_multicast() const noexcept;    // 224/4, ff00::/8; 255.255.255.255 too
+  [[nodiscard]] LVSNAT_EXPORT bool is_unspecified() const noexcept;  // 0.0.0.0, ::
 
   /// Two words, not sixteen bytes: every packet asks this several times, and std::array would call memcmp().
   friend constexpr bool operator==(const Address& a, const Address& b) noexcept {

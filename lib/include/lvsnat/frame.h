@@ -16,23 +16,23 @@ inline constexpr Timestamp kSecond = 1'000'000'000;
 /// LINKTYPE_ values as they stand in capture files (https://www.tcpdump.org/linktypes.html), not the
 /// DLT_ values of libpcap, which differ for raw IP.
 enum class LinkType : std::uint16_t {
-  null = 0,            // BSD loopback, host-order family of the capturing machine
+  null = 0,  // BSD loopback, host-order family of the capturing machine
   ethernet = 1,
-  raw = 101,           // IPv4 or IPv6, told by the version nibble
-  loop = 108,          // OpenBSD loopback, network-order family
-  linux_sll = 113,     // "cooked" v1: what `tcpdump -i any` wrote
+  raw = 101,        // IPv4 or IPv6, told by the version nibble
+  loop = 108,       // OpenBSD loopback, network-order family
+  linux_sll = 113,  // "cooked" v1: what `tcpdump -i any` wrote
   ipv4 = 228,
   ipv6 = 229,
-  linux_sll2 = 276,    // "cooked" v2: with interface index and direction
+  linux_sll2 = 276,  // "cooked" v2: with interface index and direction
 };
 
 /// Where frames were captured: one per interface of one file, or per live interface. A frame names
 /// its vantage by index; the table of vantages belongs to the source.
 struct Vantage {
-  std::string source;        // file name as given, or interface name when live
-  std::string interface;     // interface name where known (pcapng, live), else empty
+  std::string source;     // file name as given, or interface name when live
+  std::string interface;  // interface name where known (pcapng, live), else empty
   LinkType link = LinkType::ethernet;
-  std::uint32_t snaplen = 0; // 0: unknown
+  std::uint32_t snaplen = 0;       // 0: unknown
   std::uint16_t source_index = 0;  // which -r / -i this belongs to
 };
 

@@ -23,45 +23,45 @@ enum class Direction : std::uint8_t { unknown, in, out, other_host };
 
 struct Packet {
   enum class Kind : std::uint8_t {
-    transport,      // TCP, UDP or SCTP with ports (also a first fragment)
-    icmp,           // ICMP or ICMPv6: details by decode_icmp()
-    arp,            // details by decode_arp()
-    neighbour,      // ICMPv6 neighbour/router discovery incl. redirect: details by decode_icmp()
-    tunnel,         // IP-in-IP or GRE around IP; `inner` of decode_tunnel()
-    fragment,       // a later fragment: addresses but no ports
-    other_ip,       // IP, but no protocol that we follow (ESP, VRRP, ...)
-    not_ip,         // LLDP, STP, 802.1X, ...
-    truncated,      // the snaplen cut it before what we need
-    malformed,      // contradicts itself (a length that cannot be)
-    unsupported,    // a link type or encapsulation that we do not know
+    transport,    // TCP, UDP or SCTP with ports (also a first fragment)
+    icmp,         // ICMP or ICMPv6: details by decode_icmp()
+    arp,          // details by decode_arp()
+    neighbour,    // ICMPv6 neighbour/router discovery incl. redirect: details by decode_icmp()
+    tunnel,       // IP-in-IP or GRE around IP; `inner` of decode_tunnel()
+    fragment,     // a later fragment: addresses but no ports
+    other_ip,     // IP, but no protocol that we follow (ESP, VRRP, ...)
+    not_ip,       // LLDP, STP, 802.1X, ...
+    truncated,    // the snaplen cut it before what we need
+    malformed,    // contradicts itself (a length that cannot be)
+    unsupported,  // a link type or encapsulation that we do not know
   };
   static constexpr std::size_t kKinds = 11;
 
   Timestamp time = 0;
-  Address source, destination;          // outer IP addresses; none for arp and not_ip
+  Address source, destination;  // outer IP addresses; none for arp and not_ip
   std::uint16_t source_port = 0, destination_port = 0;
   std::uint32_t sequence = 0, acknowledgement = 0;  // TCP
-  std::uint32_t ip_length = 0;          // IP total length in bytes as the header says (0 with BIG TCP: wire length then)
-  std::uint32_t payload = 0;            // transport payload bytes according to the headers
-  std::uint32_t number = 0;             // frame number in its source
-  std::uint32_t interface_index = 0;    // SLL2 only, else 0
+  std::uint32_t ip_length = 0;        // IP total length in bytes as the header says (0 with BIG TCP: wire length then)
+  std::uint32_t payload = 0;          // transport payload bytes according to the headers
+  std::uint32_t number = 0;           // frame number in its source
+  std::uint32_t interface_index = 0;  // SLL2 only, else 0
   std::uint16_t vantage = 0;
-  std::uint16_t ip_id = 0;              // IPv4; 0 for IPv6
-  std::uint16_t vlan = 0;               // outermost VLAN id + 1; 0: untagged
+  std::uint16_t ip_id = 0;  // IPv4; 0 for IPv6
+  std::uint16_t vlan = 0;   // outermost VLAN id + 1; 0: untagged
   std::uint16_t window = 0;
-  std::uint8_t protocol = 0;            // innermost protocol number
-  std::uint8_t ttl = 0;                 // or hop limit
+  std::uint8_t protocol = 0;  // innermost protocol number
+  std::uint8_t ttl = 0;       // or hop limit
   std::uint8_t tcp_flags = 0;
   Kind kind = Kind::unsupported;
   Direction direction = Direction::unknown;
   bool v6 = false;
   bool dont_fragment = false;
-  bool first_fragment = false;          // more-fragments set, offset 0
-  bool has_macs = false;                // SLL: only source_mac, and none on the loopback device
+  bool first_fragment = false;  // more-fragments set, offset 0
+  bool has_macs = false;        // SLL: only source_mac, and none on the loopback device
   std::array<std::uint8_t, 6> source_mac{}, destination_mac{};
   /// Where things start in the frame's bytes; 0 where there is none.
   std::uint16_t network_offset = 0, transport_offset = 0, payload_offset = 0;
-  const std::uint8_t* data = nullptr;   // Frame::data, borrowed like it
+  const std::uint8_t* data = nullptr;  // Frame::data, borrowed like it
   std::uint32_t captured = 0;
 };
 
@@ -76,27 +76,27 @@ struct Icmp {
   std::uint8_t type = 0, code = 0;
   bool v6 = false;
   // IPv6 redirects without a quote still tell the destination in `quoted_destination`.
-  bool quotes = false;                   // an error or redirect whose quoted addresses were readable
-  bool quotes_ports = false;             // ... and whose quoted ports were
+  bool quotes = false;        // an error or redirect whose quoted addresses were readable
+  bool quotes_ports = false;  // ... and whose quoted ports were
   Address quoted_source, quoted_destination;
   std::uint16_t quoted_source_port = 0, quoted_destination_port = 0, quoted_ip_id = 0;
   std::uint8_t quoted_protocol = 0, quoted_ttl = 0;
-  std::uint32_t mtu = 0;                 // fragmentation needed / packet too big
-  Address gateway;                       // redirect: the better next hop (IPv6: target)
-  Address target;                        // ND: target address of NS, NA, redirect
+  std::uint32_t mtu = 0;  // fragmentation needed / packet too big
+  Address gateway;        // redirect: the better next hop (IPv6: target)
+  Address target;         // ND: target address of NS, NA, redirect
   // `unreachable` leaves out "fragmentation needed", which is too_big.
   bool solicitation = false, advertisement = false, router_advertisement = false, redirect = false, echo_request = false,
        echo_reply = false, unreachable = false, time_exceeded = false, too_big = false;
-  bool has_link_address = false;         // ND source/target link-layer option
+  bool has_link_address = false;  // ND source/target link-layer option
   std::array<std::uint8_t, 6> link_address{};
 };
 /// `packet.kind` must be icmp or neighbour; returns false where the message is cut before type and code.
 LVSNAT_EXPORT bool decode_icmp(const Packet& packet, Icmp& out) noexcept;
 
 struct Arp {
-  bool request = false;                  // else reply
-  bool gratuitous = false;               // sender and target address equal
-  bool probe = false;                    // RFC 5227: sender 0.0.0.0
+  bool request = false;     // else reply
+  bool gratuitous = false;  // sender and target address equal
+  bool probe = false;       // RFC 5227: sender 0.0.0.0
   Address sender, target;
   std::array<std::uint8_t, 6> sender_mac{}, target_mac{};
 };

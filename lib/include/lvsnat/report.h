@@ -30,15 +30,15 @@ struct Latency {
 struct DestinationTally {
   Destination destination;
   std::uint64_t connections = 0, healthy = 0, broken = 0, undecided = 0;
-  std::array<std::uint64_t, 4> legs{};             // connections on which each leg was seen
-  std::optional<Latency> real_server, response;    // handshake and first data
+  std::array<std::uint64_t, 4> legs{};           // connections on which each leg was seen
+  std::optional<Latency> real_server, response;  // handshake and first data
 };
 
 struct ServiceTally {
-  Service service;                                 // without destinations: those are below
+  Service service;  // without destinations: those are below
   std::vector<DestinationTally> destinations;
   std::uint64_t connections = 0, healthy = 0, broken = 0, undecided = 0;
-  std::uint64_t without_destination = 0;           // connections for which no destination was seen
+  std::uint64_t without_destination = 0;  // connections for which no destination was seen
   std::array<std::uint64_t, 4> legs{};
 };
 
@@ -63,18 +63,18 @@ struct Report {
   std::optional<std::string> host;
   Verdict verdict = Verdict::unknown;
   std::vector<SourceStatistics> sources;
-  std::vector<Origin> origin;                      // where the services were learnt from
+  std::vector<Origin> origin;  // where the services were learnt from
   struct Director {
-    std::vector<Address> addresses;                // known or inferred addresses of the director
+    std::vector<Address> addresses;  // known or inferred addresses of the director
     std::vector<Mac> outside_macs, inside_macs;
-    std::vector<Address> gateways;                 // what real servers use (or should use) as gateway
+    std::vector<Address> gateways;  // what real servers use (or should use) as gateway
   } director;
   std::vector<ServiceTally> services;
   ConnectionTally connections;
   PacketTally packets;
-  std::vector<Finding> findings;                   // most important first
-  std::vector<Forecast> prediction;                // from the director's state; empty without it
-  std::vector<std::string> notes;                  // sentences that belong under the verdict but accuse nobody
+  std::vector<Finding> findings;     // most important first
+  std::vector<Forecast> prediction;  // from the director's state; empty without it
+  std::vector<std::string> notes;    // sentences that belong under the verdict but accuse nobody
 };
 
 /// 0, 1, 2, 3 as in the contract.

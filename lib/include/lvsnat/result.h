@@ -12,13 +12,13 @@
 namespace lvsnat {
 
 enum class ErrorCode {
-  usage,         // a malformed option, address, filter, ...
-  not_found,     // no such file, interface, id
-  no_permission, // a capability or file mode is missing; the message says which
-  io,            // reading or writing failed half-way
-  malformed,     // the input is not what it claims to be; the message has file and line or offset
-  unsupported,   // well-formed, but not something this build or kernel can do
-  limit,         // a size, depth or count limit was met; the message names it
+  usage,          // a malformed option, address, filter, ...
+  not_found,      // no such file, interface, id
+  no_permission,  // a capability or file mode is missing; the message says which
+  io,             // reading or writing failed half-way
+  malformed,      // the input is not what it claims to be; the message has file and line or offset
+  unsupported,    // well-formed, but not something this build or kernel can do
+  limit,          // a size, depth or count limit was met; the message names it
 };
 
 /// What was being done, then why it failed: "reading eth0.pcap: file ends inside a record header".

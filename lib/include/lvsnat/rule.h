@@ -11,16 +11,16 @@
 
 namespace lvsnat {
 
-struct Facts;          // lib/facts/facts.h
-class FindingSink;     // lib/rules/sink.h
+struct Facts;       // lib/facts/facts.h
+class FindingSink;  // lib/rules/sink.h
 
 struct Rule {
-  int code;                       // 101
-  std::string_view id;            // "reply-bypasses-director": the fault, never the cure
-  Severity severity;              // its usual severity
-  std::string_view where;         // "P", "S", "P S", "R", "C", "probe", "any": who can see it (contract)
-  std::string_view title;         // one line, general: "The real server's reply goes round the director"
-  std::string_view page;  // Markdown: what it means, how it looks, how it comes about, how to check by hand, cure, look-alikes
+  int code;                // 101
+  std::string_view id;     // "reply-bypasses-director": the fault, never the cure
+  Severity severity;       // its usual severity
+  std::string_view where;  // "P", "S", "P S", "R", "C", "probe", "any": who can see it (contract)
+  std::string_view title;  // one line, general: "The real server's reply goes round the director"
+  std::string_view page;   // Markdown: what it means, how it looks, how it comes about, how to check by hand, cure, look-alikes
   void (*check)(const Facts&, FindingSink&);  // nullptr: found by something else than packets and state (probe)
 };
 

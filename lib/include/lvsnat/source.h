@@ -20,20 +20,23 @@ namespace lvsnat {
 
 /// What became of one -r or -i. Mirrors `sources` of the JSON report.
 struct SourceStatistics {
-  std::string name;                       // as given on the command line
-  std::optional<std::string> interface;   // where known
+  std::string name;                      // as given on the command line
+  std::optional<std::string> interface;  // where known
   bool live = false;
-  std::uint64_t packets = 0;              // records read, understood or not; without what a filter left out
-  std::uint64_t filtered = 0;             // records of a file that -F left out (live, the kernel does it uncounted)
-  std::optional<std::uint64_t> dropped;   // by kernel or interface before we saw them; nullopt: unknown
-  std::uint64_t malformed = 0;            // filled by the analyzer: frames that contradict themselves
-  bool truncated = false;                 // the file ends inside a record
-  std::optional<std::string> problem;     // why reading stopped early, or what was odd; nullopt: nothing
-  bool refused = false;                   // nothing could be read at all
+  std::uint64_t packets = 0;             // records read, understood or not; without what a filter left out
+  std::uint64_t filtered = 0;            // records of a file that -F left out (live, the kernel does it uncounted)
+  std::optional<std::uint64_t> dropped;  // by kernel or interface before we saw them; nullopt: unknown
+  std::uint64_t malformed = 0;           // filled by the analyzer: frames that contradict themselves
+  bool truncated = false;                // the file ends inside a record
+  std::optional<std::string> problem;    // why reading stopped early, or what was odd; nullopt: nothing
+  bool refused = false;                  // nothing could be read at all
   std::optional<Timestamp> first, last;
   /// Times in which this source was blind: interface down or gone, ring overflow. Verdicts of absence
   /// are withdrawn for connections that overlap one.
-  struct Gap { Timestamp from, to; std::string why; };
+  struct Gap {
+    Timestamp from, to;
+    std::string why;
+  };
   std::vector<Gap> gaps;
 };
 
