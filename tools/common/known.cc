@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "lvsnat/address.h"
@@ -80,13 +81,11 @@ Result<std::vector<Service>> service_options(const CommonOptions& options) {
 }
 
 Result<std::shared_ptr<const KernelState>> read_state_of_this_host() {
-#if __has_include("state/live.h")
-  auto state = read_live_state();
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  auto state = read_live_state(Timestamp{now.tv_sec} * kSecond + now.tv_nsec);
   if (!state) return state.error();
   return std::shared_ptr<const KernelState>(std::make_shared<KernelState>(std::move(*state)));
-#else
-  return Error{ErrorCode::unsupported, "not in this build"};
-#endif
 }
 
 Result<std::shared_ptr<const KernelState>> read_saved_state(const CommonOptions& options) {
