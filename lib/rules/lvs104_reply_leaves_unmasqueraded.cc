@@ -65,10 +65,12 @@ void check(const Facts& facts, FindingSink& sink) {
     const std::string quiet =
         worked_before && alive != 0 && frame.time - alive > kSecond ? to_duration(frame.time - alive) : std::string();
     f.cause = worked_before ? "The connection worked" + (quiet.empty() ? std::string() : ", then was quiet for " + quiet) +
-                                  ", and the next reply of " + rip +
-                                  " found no IPVS entry: the entry had expired (idle longer than the IPVS timeout) or the table "
-                                  "was cleared. The kernel then just routes the packet on, and " +
-                                  cip + " throws away what comes from " + rip + " instead of the VIP."
+                                  ", and the next reply of " + rip + " found no IPVS entry: " +
+                                  (quiet.empty() ? "the table was cleared, or a flowtable took the connection past IPVS (LVS213)"
+                                                 : "the entry had expired (idle longer than the IPVS timeout) or the table "
+                                                   "was cleared") +
+                                  ". The kernel then just routes the packet on, and " + cip + " throws away what comes from " +
+                                  rip + " instead of the VIP."
                             : "IPVS forwarded the request but kept no entry that the reply of " + rip +
                                   " could match: one-packet scheduling (-o) with masquerading, an answer from another port or "
                                   "address than the request went to, or an entry that was removed. "

@@ -63,6 +63,9 @@ void check(const Facts& facts, FindingSink& sink) {
       if (here && (!stuck || here.repeats > stuck.repeats)) stuck = here;
     }
     if (!stuck || stuck.repeats < 2) continue;
+    // Replies that leave as they came are not lost to their size (LVS104, LVS213).
+    const Clue* leak = first_clue(s, Clue::Kind::forwarded, Leg::reply);
+    if (leak != nullptr && sent_by_director(facts, leak->path)) continue;
     const LegCount& leg = c.leg(stuck.leg);
     const LegCount& back = c.leg(stuck.leg == Leg::masq     ? Leg::request
                                  : stuck.leg == Leg::reply  ? Leg::demasq

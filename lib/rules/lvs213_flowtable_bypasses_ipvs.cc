@@ -44,18 +44,28 @@ void check(const Facts& facts, FindingSink& sink) {
     const LegCount& demasq = c.leg(Leg::demasq);
     const Clue* unrewritten = first_clue(s, Clue::Kind::forwarded, Leg::request);
     // Rewritten first, then not: direct routing (LVS122) never rewrites.
-    if (unrewritten == nullptr || demasq.packets == 0 || !c.saw(Leg::reply) || unrewritten->frame.time < demasq.first ||
-        request.packets < 2)
-      continue;
     const Prediction* p = outlook.of(c);
     const bool by_state = p != nullptr && concerns(*p);
+    // Either direction may be offloaded first. Replies that leak without a flowtable in sight have other causes (LVS104).
+    const Clue* leak = first_clue(s, Clue::Kind::forwarded, Leg::reply);
+    const bool replies_leak = by_state && leak != nullptr && sent_by_director(facts, leak->path) && c.saw(Leg::masq) &&
+                              leak->frame.time >= c.leg(Leg::masq).first;
+    const bool requests_leak = unrewritten != nullptr && demasq.packets != 0 && c.saw(Leg::reply) &&
+                               unrewritten->frame.time >= demasq.first && request.packets >= 2;
+    if (!requests_leak && !replies_leak) continue;
     Subject subject;
     subject.service = service_text(facts, c);
     Finding& f = accuse_connection(facts, sink, flowtable_bypasses_ipvs, subject, s, Severity::error,
                                    by_state ? Confidence::certain : Confidence::likely);
-    FindingSink::prove(
-        f, facts.evidence(unrewritten->frame,
-                          connection_text(c) + ": a request leaves the director unrewritten after the handshake", Leg::request));
+    if (requests_leak) {
+      FindingSink::prove(f, facts.evidence(unrewritten->frame,
+                                           connection_text(c) + ": a request leaves the director unrewritten after the handshake",
+                                           Leg::request));
+    } else {
+      FindingSink::prove(
+          f, facts.evidence(leak->frame, connection_text(c) + ": a reply leaves the director unrewritten after the handshake",
+                            Leg::reply));
+    }
     describe(facts, f, by_state ? p : nullptr);
     if (!by_state) {
       FindingSink::unchecked(f, "nft list flowtables, and conntrack -L | grep OFFLOAD on the director");
