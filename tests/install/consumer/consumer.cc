@@ -1,9 +1,14 @@
-// Decodes a hand-made frame through the installed headers alone, and says what is in it.
+// Decodes hand-made frames, and joins them to client, VIP and real server, through the installed headers alone.
+#include <array>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "lvsnat/address.h"
+#include "lvsnat/analyzer.h"
 #include "lvsnat/frame.h"
 #include "lvsnat/packet.h"
 
@@ -24,6 +29,63 @@ void expect(bool holds, const char* what) {
     std::fprintf(stderr, "consumer: %s\n", what);
     ++wrong;
   }
+}
+
+/// The SYN above with other ends, flags and numbers: what the four legs of a handshake look like.
+std::array<std::uint8_t, sizeof kSyn> handshake(std::uint32_t from, std::uint16_t from_port, std::uint32_t to,
+                                                std::uint16_t to_port, std::uint8_t flags, std::uint32_t sequence,
+                                                std::uint32_t acknowledgement, std::uint8_t ttl) {
+  std::array<std::uint8_t, sizeof kSyn> f{};
+  std::memcpy(f.data(), kSyn, sizeof kSyn);
+  const auto put32 = [&f](std::size_t at, std::uint32_t v) {
+    for (std::size_t i = 0; i < 4; ++i) f[at + i] = static_cast<std::uint8_t>(v >> (24 - 8 * i));
+  };
+  f[11] = static_cast<std::uint8_t>(ttl);  // every leg is sent by another machine or interface
+  f[22] = ttl;
+  put32(26, from);
+  put32(30, to);
+  f[34] = static_cast<std::uint8_t>(from_port >> 8);
+  f[35] = static_cast<std::uint8_t>(from_port);
+  f[36] = static_cast<std::uint8_t>(to_port >> 8);
+  f[37] = static_cast<std::uint8_t>(to_port);
+  put32(38, sequence);
+  put32(42, acknowledgement);
+  f[47] = flags;
+  return f;
+}
+
+/// The triplet CIP, VIP, RIP out of four frames, with nothing declared.
+void joins_four_legs() {
+  constexpr std::uint32_t kClient = 0xac1005fe, kVip = 0xc0a8016e, kRip = 0x0a010102;
+  constexpr std::uint8_t kSynAck = lvsnat::kSyn | lvsnat::kAck;
+  const std::array legs{
+      handshake(kClient, 41842, kVip, 80, lvsnat::kSyn, 1000, 0, 63),
+      handshake(kClient, 41842, kRip, 8080, lvsnat::kSyn, 1000, 0, 62),
+      handshake(kRip, 8080, kClient, 41842, kSynAck, 9000, 1001, 64),
+      handshake(kVip, 80, kClient, 41842, kSynAck, 9000, 1001, 61),
+  };
+  std::vector<lvsnat::Frame> frames(legs.size());
+  for (std::size_t i = 0; i < legs.size(); ++i) {
+    frames[i].time = static_cast<lvsnat::Timestamp>(i) * 1'000'000;
+    frames[i].data = legs[i].data();
+    frames[i].captured = frames[i].wire = sizeof kSyn;
+    frames[i].number = static_cast<std::uint32_t>(i + 1);
+  }
+  lvsnat::Vantage here;
+  here.source = "memory";
+  lvsnat::Analyzer analyzer({});
+  analyzer.feed(frames, {here});
+  const lvsnat::Report report = analyzer.report({});
+  expect(report.connections.total == 1 && report.services.size() == 1, "four frames are one connection of one service");
+  int seen = 0;
+  analyzer.for_each_connection([&seen](const lvsnat::Connection& c, std::span<const int>) {
+    ++seen;
+    expect(to_string(c.client) == "172.16.5.254:41842", "of that client");
+    expect(c.vip && to_string(*c.vip) == "192.168.1.110:80", "to the VIP");
+    expect(c.rip && to_string(*c.rip) == "10.1.1.2:8080", "at the real server");
+    expect(c.leg_string.str() == "1234", "with all four legs");
+  });
+  expect(seen == 1, "which is handed over once");
 }
 
 }  // namespace
@@ -49,6 +111,7 @@ int main() {
   expect(syn.ttl == 63 && syn.ip_id == 0x1234 && syn.sequence == 1000, "with the header's TTL, id and sequence number");
   expect(packets[1].kind == lvsnat::Packet::Kind::truncated, "the cut frame is known as cut");
   expect(lvsnat::parse_address("fd00::2").has_value() && !lvsnat::parse_address("10.1.1").has_value(), "addresses parse");
+  joins_four_legs();
   std::printf("%s > %s\n", to_string(syn.source).c_str(), to_string(syn.destination).c_str());
   return wrong == 0 ? 0 : 1;
 }
