@@ -142,6 +142,20 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
       if (n * 10 >= most) out.insert(mac);
     }
   };
+  if (joined == 0) {
+    // Only the inside was captured, then: what brings clients' requests to real servers there is the director, and it alone
+    // brings those of many.
+    std::map<Mac, std::uint32_t> bringers;
+    for (std::uint32_t id = 0; id < tracker.high_water(); ++id) {
+      const track::Record& r = tracker.record(id);
+      if ((r.flags & track::kInUse) == 0 || r.way[0].packets == 0 || roles.side_of(r.endpoint[0]) != Roles::Side::inner) continue;
+      const Mac mac = paths[r.way[0].path].source;
+      if (!mac.is_none() && !roles.rips.contains(r.client)) ++bringers[mac];
+    }
+    const auto most =
+        std::max_element(bringers.begin(), bringers.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (most != bringers.end() && most->second >= 2) inside.insert(*most);
+  }
   accept(inside, roles.inside_macs);
   accept(outside, roles.outside_macs);
   if (roles.outside_macs.empty()) accept(taken, roles.outside_macs);
