@@ -202,8 +202,12 @@ void Surveyor::index_full_nat() {
 // Inner legs alone: the director's own check, a client that went round the director, or a masqueraded
 // connection whose outer half this capture does not show.
 ConnectionKind Surveyor::inner_kind(const Connection& c, const Record& r) const {
-  if (roles.director_addresses.contains(c.client.address)) return ConnectionKind::health_check;
   const Way& request = r.way[0];
+  if (roles.director_addresses.contains(c.client.address)) {
+    // Its own packets leave with a full TTL; one less, and it passes on somebody else's with its address on it (full NAT).
+    const bool passed_on = request.packets != 0 && request.ttl != 64 && request.ttl != 128 && request.ttl != 255;
+    return passed_on ? ConnectionKind::masqueraded : ConnectionKind::health_check;
+  }
   if (request.packets == 0) return facts.outside_captured ? ConnectionKind::direct : ConnectionKind::masqueraded;
   const Path& path = in.tracker->paths().paths()[request.path];
   const bool forwarded = !initial_ttl(request.ttl);
