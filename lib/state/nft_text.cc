@@ -370,6 +370,7 @@ NftRules parse_nft_text(std::string_view text) {
     if (block == Block::in_chain) {
       if (tokens[0] == "}") {
         rules.add(std::move(chain));
+        chain = NftChain{};
         block = Block::table_body;
       } else if (tokens[0] == "type" && tokens.size() > 2 && tokens[2] == "hook") {
         read_hook(tokens, chain);
