@@ -439,6 +439,8 @@ def run_exec(x, n, name, outdir, results, k):
         LAB_VIP=n.vip,
         LAB_VPORT=str(n.vport),
         LAB_RIPS=' '.join(n.rips),
+        LAB_DIP=n.dips[-1],
+        LAB_INTERFACES=' '.join(i for i, d in n[x['host']].ifs.items() if d['addrs']) if x['host'] in n.hosts else '',
         LAB_OUT=outdir,
         LAB_HOST=x['host'],
         HOME='/root',
@@ -451,7 +453,7 @@ def run_exec(x, n, name, outdir, results, k):
         if x['host'] in ('vm', 'root')
         else ['ip', 'netns', 'exec', x['host'], 'bash', '-c', x['cmd']]
     )
-    r = dict(host=x['host'], cmd=x['cmd'], rc=None, when=x.get('when', 'during'))
+    r = dict(host=x['host'], cmd=x['cmd'], rc=None, when=x.get('when', 'during'), label=x.get('label', ''))
     with open('/run/x%d.out' % k, 'wb') as o, open('/run/x%d.err' % k, 'wb') as e:
         p = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=o, stderr=e, env=env, cwd=outdir, start_new_session=True)
         try:
@@ -488,7 +490,7 @@ def run_one(rs):
     shutil.rmtree(capdir, ignore_errors=True)
     os.makedirs(capdir)
     caps = None
-    execs, xr, xth = rs.get('exec', []), [], []
+    execs, xr, xth, by_step = rs.get('exec', []), [], [], {}
     do_state, do_cap = rs.get('state', True), rs.get('capture', True)
 
     def start(when):
@@ -497,6 +499,7 @@ def run_one(rs):
                 th = threading.Thread(target=run_exec, args=(x, n, S.dirname, outdir, xr, k), daemon=True)
                 th.start()
                 xth.append(th)
+                by_step[k] = th
                 if when != 'during':
                     th.join()
 
@@ -523,9 +526,9 @@ def run_one(rs):
         caps = Caps(n, capdir)
     tm['caps'] = time.time() - T0
     start('during')
-    for x in execs:
+    for k, x in enumerate(execs):
         if x.get('watch'):
-            await_capture(x['host'], n, lambda: any(t.is_alive() for t in xth))
+            await_capture(x['host'], n, by_step[k].is_alive)
     lead = rs.get('lead', 1.0 if execs else 0.2)
     results, rnd = [], 0
     stop_bg = threading.Event()

@@ -1,101 +1,11 @@
-"""The scenario table.  Each function mutates a topology; get(name) returns a fresh Scn.
+"""The scenarios: each function mutates a topology.
 
 name may be the number ("37"), the directory name, or an unambiguous part of it.
 """
-import topo
-from collections import OrderedDict
+import real_servers  # enters its scenarios in the table
+from table import OK1, OK2, TABLE, chain, default, get, healthy, longs, resolve, scn, tcp
 
-TABLE = OrderedDict()
-SCTP = 132
-
-
-class Scn:
-    def __init__(self, nn, topology, fault):
-        self.nn, self.topology, self.fault = nn, topology, fault
-        self.dirname = '%s-%s-%s' % (nn, topology, fault)
-        self.net = topo.TOPO[topology]()
-        self.traffic = None
-        self.warm, self.warm_wait, self.after_warm = {}, None, []
-        self.events, self.modules = [], []
-        self.ftp_mod = False
-        self.settle = 0.3
-        self.trace = True
-        self.culprit = None
-        self.explanation = self.cure = self.experience = ''
-        self.expect = ''  # outcome rule checked by verify.py
-        self.legs = {}  # expected legs of the failing (or, when healthy, all) connections at the director
-        self.notes = []
-
-
-def scn(nn, topology, fault, tag=None):
-    def deco(fn):
-        d = '%s-%s-%s' % (nn, topology, tag or fault)
-        TABLE[d] = (nn, topology, fault, tag, fn)
-        return fn
-
-    return deco
-
-
-def resolve(name):
-    if name in TABLE:
-        return name
-    c = (
-        [d for d in TABLE if d.split('-')[0] == name]
-        or [d for d in TABLE if d.split('-', 1)[1] == name]
-        or [d for d in TABLE if name in d]
-    )
-    if len(c) != 1:
-        raise SystemExit('scenario %r: %s' % (name, 'unknown' if not c else 'ambiguous: ' + ' '.join(c)))
-    return c[0]
-
-
-def get(name):
-    nn, topology, fault, tag, fn = TABLE[resolve(name)]
-    S = Scn(nn, topology, fault)
-    if tag:
-        S.dirname = '%s-%s-%s' % (nn, topology, tag)
-    fn(S, S.net)
-    if S.traffic is None:
-        S.traffic = {'client': default(S.net)}
-    return S
-
-
-# ---------------------------------------------------------------- traffic helpers
-def tcp(n, t, **k):
-    d = dict(op='tcp', t=t, dst=n.vip, dport=n.vport)
-    d.update(k)
-    return d
-
-
-def default(n, shorts=6, **k):
-    """six short connections 0.3 s apart and one longer one (5 requests, 0.5 s apart)"""
-    L = [tcp(n, 0.3 * i, size=2000 + 700 * i, **k) for i in range(shorts)]
-    L.append(tcp(n, 0.2, reqs=5, gap=0.5, size=2500, kind='long', **k))
-    return L
-
-
-def two_net_all(n):
-    return {'eth0': ['CIP->VIP', 'VIP->CIP'], 'eth1': ['CIP->RIP', 'RIP->CIP']}
-
-
-OK2 = {'eth0': ['CIP->VIP', 'VIP->CIP'], 'eth1': ['CIP->RIP', 'RIP->CIP']}
-OK1 = {'eth0': ['CIP->VIP', 'CIP->RIP', 'RIP->CIP', 'VIP->CIP']}
-NOREPLY2 = {'eth0': ['CIP->VIP'], 'eth1': ['CIP->RIP']}
-NOREWRITE2 = {'eth0': ['CIP->VIP'], 'eth1': ['CIP->RIP', 'RIP->CIP']}
-
-
-def healthy(S, legs=OK2, expl='', exper='every connection worked'):
-    S.expect, S.legs, S.explanation, S.cure, S.experience = (
-        'all:worked',
-        legs,
-        expl
-        or (
-            'Healthy LVS-NAT: each request CIP->VIP is rewritten to CIP->RIP, each reply RIP->CIP '
-            'comes back through the director and leaves as VIP->CIP.'
-        ),
-        'nothing to cure',
-        exper,
-    )
+__all__ = ['TABLE', 'get', 'resolve', 'real_servers']
 
 
 # ================================================================ healthy
@@ -120,6 +30,21 @@ def _(S, n):
 @scn('05', 'single-nic', 'none')
 def _(S, n):
     healthy(S, OK1, 'Two logical networks on one wire, the director has both on eth0, send_redirects off on the director.')
+
+
+@scn('06', 'vlan', 'none')
+def _(S, n):
+    healthy(S, {'eth0.10': ['CIP->VIP', 'VIP->CIP'], 'eth0.20': ['CIP->RIP', 'RIP->CIP']}, 'Two VLANs on one trunk.')
+
+
+@scn('07', 'bellis', 'none')
+def _(S, n):
+    healthy(S, OK2, 'The VIP is the only address outside; clients come by way of a router.')
+
+
+@scn('08', 'howto-test-rig', 'none')
+def _(S, n):
+    healthy(S, OK2, 'The test rig of the HOWTO: the client has a leg in the network of the real servers, too.')
 
 
 @scn('09', 'ipv6', 'none')
@@ -274,102 +199,6 @@ def _(S, n):
             'as 10.1.1.4 and is never answered, for the client has no route back), IPv6 link-local '
             'chatter.'
         ),
-    )
-
-
-# ================================================================ routing faults of the real servers
-@scn('30', 'two-net-router', 'rs-default-gw-not-director', 'rs-default-gw-not-director-one')
-def _(S, n):
-    n['rs2'].routes = ['default via 10.1.1.254']
-    S.culprit = 'rs2 10.1.1.3'
-    S.cure = 'rs2# ip route replace default via 10.1.1.9'
-
-
-@scn('32', 'two-net', 'rs-no-default-gw')
-def _(S, n):
-    n['rs1'].routes = []
-    S.culprit = 'rs1 10.1.1.2'
-    S.cure = 'rs1# ip route add default via 10.1.1.9'
-
-
-@scn('33', 'one-net', 'rs-link-route-to-client-net', 'rs-link-route-one')
-def _(S, n):
-    n['rs3'].routes = ['192.168.1.0/24 dev eth0 scope link', 'default via 192.168.1.9']
-    S.culprit = 'rs3 192.168.1.4'
-    S.cure = 'rs3# ip route del 192.168.1.0/24 dev eth0   (after: ip route add 192.168.1.9 dev eth0)'
-
-
-@scn('34', 'one-net-hub', 'rs-link-route-to-client-net', 'rs-link-route-all')
-def _(S, n):
-    for h in n.rs:
-        h.routes = ['192.168.1.0/24 dev eth0 scope link', 'default via 192.168.1.9']
-    S.culprit = 'rs1 192.168.1.2, rs2 192.168.1.3, rs3 192.168.1.4'
-    S.cure = 'every real server# ip route del 192.168.1.0/24 dev eth0, keeping 192.168.1.9 dev eth0'
-
-
-@scn('36', 'two-net', 'rs-second-nic-on-client-net')
-def _(S, n):
-    n['rs1'].nic('eth1', 'out', '192.168.1.2/24')
-    S.culprit = 'rs1 10.1.1.2'
-    S.cure = (
-        'rs1# ip addr del 192.168.1.2/24 dev eth1   (or a source rule: ip rule add from 10.1.1.2 '
-        'lookup 9; ip route add default via 10.1.1.9 table 9)'
-    )
-
-
-def longs(n, t=0.0, reqs=6, gap=0.5):
-    """three longer connections, one for each real server (rr)"""
-    return [tcp(n, t + 0.05 * i, reqs=reqs, gap=gap, size=2500, kind='long') for i in range(3)]
-
-
-def redirect_mix(n):
-    return longs(n) + [tcp(n, 0.2 + 0.3 * i) for i in range(3)] + [tcp(n, 3.6 + 0.3 * i, kind='later') for i in range(6)]
-
-
-def redirects_on(n, rs_accept=None):
-    d = n['director']
-    for k in list(d.sysctl):
-        if k.endswith('send_redirects'):
-            del d.sysctl[k]
-    if rs_accept is not None:
-        for h in n.rs:
-            for k in ('all', 'default', 'eth0'):
-                h.sysctl['net.ipv4.conf.%s.accept_redirects' % k] = rs_accept
-
-
-@scn('37', 'one-net', 'icmp-redirects-on')
-def _(S, n):
-    redirects_on(n)
-    S.traffic = {'client': redirect_mix(n)}
-    S.culprit = 'director 192.168.1.9'
-    S.cure = (
-        'director# sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0; '
-        'each RS# ip route flush cache'
-    )
-
-
-@scn('38', 'one-net', 'stale-redirect-exception')
-def _(S, n):
-    redirects_on(n)
-    S.warm = {'client': longs(n)}
-    S.after_warm = [
-        (
-            'director',
-            'for d in all eth0 default; do sysctl -qw net.ipv4.conf.$d.send_redirects=0; done',
-        )
-    ]
-    S.culprit = 'rs1 192.168.1.2, rs2 192.168.1.3, rs3 192.168.1.4'
-    S.cure = 'each RS# ip route flush cache'
-
-
-@scn('39', 'one-net', 'none', 'none-redirects-sent-but-not-accepted')
-def _(S, n):
-    redirects_on(n, 0)
-    S.traffic = {'client': redirect_mix(n)}
-    healthy(
-        S,
-        OK1,
-        'The director sends ICMP redirects but the real servers have accept_redirects=0 (all and eth0): harmless, all works.',
     )
 
 
@@ -623,14 +452,6 @@ def _(S, n):
     S.cure = 'look at rs3 and its link: 200 ms more than its peers'
 
 
-@scn('82', 'two-net-router', 'rs-policy-routing')
-def _(S, n):
-    h = n['rs1']
-    h.rules = ['rule add from 10.1.1.2 lookup 100 pref 1000', 'route add default via 10.1.1.254 table 100']
-    S.culprit = 'rs1 10.1.1.2'
-    S.cure = 'rs1# ip rule del pref 1000 (table 100 sends replies to 10.1.1.254)'
-
-
 @scn('86', 'two-net', 'no-such-service')
 def _(S, n):
     S.traffic = {'client': [tcp(n, 0.3 * i, dport=8080) for i in range(3)] + [tcp(n, 1 + 0.3 * i) for i in range(3)]}
@@ -672,3 +493,86 @@ def _(S, n):
     S.cure = (
         'director# do not offload forwarded replies of the service: ip saddr 10.1.1.0/24 tcp sport 80 return before flow add'
     )
+
+
+@scn('21', 'two-net', 'rs-firewall-reject')
+def _(S, n):
+    n['rs2'].nft = chain('input', 'tcp dport 80 counter reject with icmp type admin-prohibited')
+    S.culprit = 'rs2 10.1.1.3'
+    S.cure = 'rs2# allow tcp dport 80 from the clients'
+
+
+@scn('22', 'two-net', 'all-weights-zero')
+def _(S, n):
+    n.ipvs = ['-A -t 192.168.1.110:80 -s rr'] + ['-a -t 192.168.1.110:80 -r %s:80 -m -w 0' % r for r in n.rips]
+    S.culprit = 'director'
+    S.cure = 'director# ipvsadm -e -t 192.168.1.110:80 -r 10.1.1.2:80 -m -w 1'
+
+
+@scn('23', 'two-net', 'rs-overloaded-threshold')
+def _(S, n):
+    n.ipvs = ['-A -t 192.168.1.110:80 -s rr'] + ['-a -t 192.168.1.110:80 -r %s:80 -m -w 1 -x 1 -y 1' % r for r in n.rips]
+    S.traffic = {'client': longs(n, reqs=8, gap=0.8) + [tcp(n, 2 + 0.3 * i) for i in range(5)]}
+    S.culprit = 'director'
+    S.cure = 'director# higher thresholds: ipvsadm -e -t 192.168.1.110:80 -r 10.1.1.2:80 -m -x 0 -y 0'
+
+
+@scn('25', 'two-net-router', 'vip-missing-but-routed')
+def _(S, n):
+    n['director'].ifs['eth0']['addrs'] = ['192.168.1.100/24']
+    n['router'].routes = ['192.168.1.110 via 192.168.1.100']
+    S.culprit = 'director'
+    S.cure = 'director# ip addr add 192.168.1.110/32 dev eth0'
+
+
+@scn('27', 'two-net', 'rs-removed-mid-connection')
+def _(S, n):
+    S.traffic = {'client': longs(n, reqs=10)}
+    S.events = [(2.0, 'director', 'ipvsadm -d -t 192.168.1.110:80 -r 10.1.1.3:80')]
+    S.culprit = 'director'
+    S.cure = 'director# drain before removing: ipvsadm -e -t 192.168.1.110:80 -r 10.1.1.3:80 -m -w 0'
+
+
+@scn('29', 'two-net', 'forwarding-method-tun')
+def _(S, n):
+    n.fwdflag = '-i'
+    S.culprit = 'director'
+    S.cure = 'director# ipvsadm -e -t 192.168.1.110:80 -r RIP:80 -m'
+
+
+@scn('40', 'two-net', 'input-drop-vip')
+def _(S, n):
+    n['director'].nft = chain('input', 'ip daddr 192.168.1.110 tcp dport 80 counter drop')
+    S.culprit = 'director'
+    S.cure = 'director# accept tcp dport 80 to the VIP in the input chain'
+
+
+@scn('41', 'two-net', 'output-drop-to-rip')
+def _(S, n):
+    n['director'].nft = chain('output', 'ip daddr 10.1.1.0/24 tcp dport 80 counter drop')
+    S.culprit = 'director'
+    S.cure = 'director# accept requests to the real servers in the output chain'
+
+
+@scn('57', 'ipv6', 'rs-host-down')
+def _(S, n):
+    n['rs2'].ifs['eth0']['down'] = True
+    S.culprit = 'rs2 fd00:10::3'
+    S.cure = 'repair the host or take it out'
+
+
+@scn('61', 'ipv6', 'rs-port-closed')
+def _(S, n):
+    n['rs2'].servers = []
+    S.culprit = 'rs2 fd00:10::3'
+    S.cure = 'start the service on rs2 port 80'
+
+
+@scn('96', 'two-net', 'gateway-address-taken')
+def _(S, n):
+    n.host('rogue', 'other').nic('eth0', 'in', '10.1.1.9/24')
+    S.culprit = 'rogue'
+    S.cure = 'take 10.1.1.9 off the other host'
+
+for name in sorted(TABLE):
+    TABLE.move_to_end(name)
