@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <optional>
 #include <unordered_map>
 
 #include "facts/histogram.h"
@@ -95,6 +96,7 @@ struct Analyzer::Impl {
   static constexpr std::size_t kMaxRetiredPairs = 65'536, kMaxRetiredHistograms = 256;
   mutable std::vector<SourceStatistics> statistics;                   // of the last report
   mutable std::unordered_map<std::uint32_t, std::vector<int>> codes;  // of the last report, by record
+  mutable std::optional<Facts> surveyed;                              // of the last report, while nothing has changed since
 
   explicit Impl(AnalyzerOptions o) : options(std::move(o)), key(make_key(options.hash_seed)) {
     options.max_connections = std::max<std::uint32_t>(options.max_connections, 64);
@@ -228,6 +230,7 @@ Analyzer& Analyzer::operator=(Analyzer&&) noexcept = default;
 
 void Analyzer::feed(std::span<const Frame> frames, const std::vector<Vantage>& vantages) {
   Impl& i = *impl_;
+  i.surveyed.reset();
   if (i.vantages.size() != vantages.size()) i.vantages = vantages;
   while (!frames.empty()) {
     const std::size_t n = std::min(frames.size(), Tracker::kBatch);
@@ -254,6 +257,7 @@ void Analyzer::feed(std::span<const Frame> frames, const std::vector<Vantage>& v
 
 void Analyzer::advance(Timestamp now) {
   Impl& i = *impl_;
+  if (now > i.now) i.surveyed.reset();
   i.now = std::max(i.now, now);
   if (!i.options.live) return;
   // What IPVS itself would have forgotten is no connection any more; the margins keep late packets attached.
@@ -266,10 +270,19 @@ void Analyzer::advance(Timestamp now) {
   }
 }
 
+void Analyzer::update_state(std::shared_ptr<const KernelState> state) {
+  Impl& i = *impl_;
+  i.surveyed.reset();
+  i.options.state = std::move(state);
+  i.filter = i.options.state ? read_nft_rules(*i.options.state) : NftRules{};
+  if (i.options.state && i.options.state->known.services) i.declare(i.options.state->ipvs.services);
+  i.cached_pairs = ~std::size_t{0};  // roles may have changed
+}
+
 Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
   const Impl& i = *impl_;
   i.statistics = std::move(statistics);
-  const Facts facts = i.facts(i.statistics);
+  const Facts& facts = i.surveyed.emplace(i.facts(i.statistics));
   Diagnosis diagnosis = diagnose(facts);
   i.codes = std::move(diagnosis.codes);
   Report r = make_report(facts, std::move(diagnosis));
@@ -281,7 +294,7 @@ Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
 
 void Analyzer::for_each_connection(const ConnectionCallback& callback) const {
   const Impl& i = *impl_;
-  const Facts facts = i.facts(i.statistics);
+  const Facts& facts = i.surveyed ? *i.surveyed : i.surveyed.emplace(i.facts(i.statistics));
   const Roles roles = assign_roles(*i.tracker, i.journal, i.options.declared, i.options.state.get());
   std::unordered_map<std::uint32_t, const Suspect*> suspects;
   for (const Suspect& s : facts.suspects) suspects.emplace(s.connection.record, &s);

@@ -201,7 +201,7 @@ TEST(Keys, SortMenuAndColumns) {
   d.press(key('2'));
   d.press(key('s'));
   EXPECT_TRUE(d.shows("Order by"));
-  for (int i = 0; i < 5; ++i) d.press(Key::down);
+  for (int i = 0; i < 6; ++i) d.press(Key::down);
   d.press(Key::enter);
   EXPECT_TRUE(d.shows("order: age"));
   d.press(key('I'));
@@ -213,6 +213,62 @@ TEST(Keys, SortMenuAndColumns) {
   d.press(Key::space);
   d.press(Key::escape);
   EXPECT_FALSE(d.shows("VIP"));
+}
+
+TEST(Keys, AClickOnAHeadingSortsAndTheNextOneInverts) {
+  Desk d(sample::broken());
+  d.press(key('2'));
+  const std::string screen = d.screen();
+  const std::size_t begin = screen.find("\nLEGS") + 1;
+  int row = 0;
+  for (std::size_t i = 0; i < begin; ++i) row += screen[i] == '\n' ? 1 : 0;
+  const auto click = [&](const char* heading) {
+    const std::size_t at = screen.find(heading, begin);
+    ASSERT_NE(at, std::string::npos) << heading;
+    d.app.handle({Key::click, row, static_cast<int>(at - begin) + 1});
+  };
+  click("AGE");
+  EXPECT_TRUE(d.shows("order: age"));
+  EXPECT_FALSE(d.shows("inverted"));
+  click("AGE");
+  EXPECT_TRUE(d.shows("order: age, inverted"));
+  click("REAL SERVER");
+  EXPECT_TRUE(d.shows("order: real server"));
+  EXPECT_FALSE(d.shows("inverted"));
+  // A row below is selected, not sorted by.
+  d.app.handle({Key::click, row + 2, 2});
+  EXPECT_EQ(d.app.view().selection().row, 1);
+  EXPECT_TRUE(d.shows("order: real server"));
+}
+
+TEST(Keys, NamesAreAskedForWhenTheyAreShownAndOnlyThen) {
+  Desk d(sample::broken());
+  d.press(key('2'));
+  EXPECT_TRUE(d.app.take_nameless().empty());
+  d.press(key('d'));
+  const std::set<Address> wanted = d.app.take_nameless();
+  EXPECT_TRUE(wanted.contains(parse_address("10.1.1.2").value()));
+  EXPECT_TRUE(wanted.contains(parse_address("192.168.1.254").value()));
+  d.app.set_names(std::make_shared<const NameMap>(NameMap{{parse_address("10.1.1.2").value(), "web1"}}));
+  EXPECT_TRUE(d.shows("web1:80"));
+  EXPECT_FALSE(d.app.take_nameless().contains(parse_address("10.1.1.2").value()));
+  d.press(key('\\'));
+  d.type("rip:web1");
+  d.press(Key::enter);
+  EXPECT_TRUE(d.shows("2 of 4"));
+  d.press(key('d'));
+  EXPECT_FALSE(d.shows("web1:80"));
+}
+
+TEST(Keys, ReplayKeysSayWhyTheyDoNothing) {
+  sample::Parts p = sample::parts();
+  p.observed.capture.mode = Mode::replay;
+  p.observed.capture.ended = true;
+  Desk d(sample::finish(std::move(p)));
+  EXPECT_FALSE(d.shows("P Play"));
+  d.press(key('P'));
+  EXPECT_TRUE(d.shows("start with --play"));
+  EXPECT_EQ(d.control.plays, 0);
 }
 
 TEST(Keys, ExplainAndCure) {

@@ -273,6 +273,55 @@ TEST(Live, ManyWishesFromTheScreenWhileItReads) {
   EXPECT_EQ(live.latest()->report.packets.total, 40'000u);
 }
 
+std::shared_ptr<const KernelState> state_with_weight(int weight) {
+  auto state = std::make_shared<KernelState>();
+  state->known.services = true;
+  state->origin = Origin::netlink;
+  Service service = sample::service();
+  service.destinations = {sample::destination("10.1.1.2", weight)};
+  service.destinations[0].active = 7;
+  state->ipvs.present = true;
+  state->ipvs.services = {service};
+  return state;
+}
+
+TEST(Live, AStateThatIsReadAgainIsShown) {
+  FeedOptions options;
+  options.mode = Mode::replay;
+  options.analyzer.state = state_with_weight(3);
+  Live live(std::make_unique<Film>(handshake()), std::move(options));
+  live.start();
+  ASSERT_TRUE(wait_until(live, [&] { return live.finished() && live.latest()->capture.ended; }));
+  const auto weight = [&] { return live.latest()->services.at(0).real_servers.at(0).destination.weight; };
+  EXPECT_EQ(weight(), 3);
+  EXPECT_EQ(live.latest()->services[0].tally.healthy, 1u);
+  live.update_state(state_with_weight(0));
+  ASSERT_TRUE(wait_until(live, [&] { return weight() == 0; }));
+  EXPECT_EQ(live.latest()->services[0].real_servers[0].destination.active, 7u);
+  EXPECT_EQ(live.latest()->services[0].tally.healthy, 1u) << "what was seen stays seen";
+  live.stop();
+}
+
+TEST(Live, WhatIsKeptEndsAtItsFirstErrorAndSaysSo) {
+  FeedOptions options;
+  options.mode = Mode::replay;
+  std::size_t kept = 0;
+  options.keep = [&kept](std::span<const Frame> frames, const std::vector<Vantage>&) -> Status {
+    if (kept != 0) ADD_FAILURE() << "written to after an error";
+    kept += frames.size();
+    return Error{ErrorCode::io, "all.pcapng: No space left on device"};
+  };
+  std::vector<Moment> moments;
+  for (int i = 0; i < 1000; ++i) moments.push_back(handshake()[0]);
+  Live live(std::make_unique<Film>(std::move(moments)), std::move(options));
+  live.start();
+  ASSERT_TRUE(wait_until(live, [&] { return live.finished() && live.latest()->capture.ended; }));
+  EXPECT_EQ(live.latest()->capture.keep_problem, "all.pcapng: No space left on device");
+  EXPECT_EQ(live.latest()->report.packets.total, 1000u) << "the capture goes on";
+  live.stop();
+  ASSERT_TRUE(live.keep_error().has_value());
+}
+
 TEST(Live, WithoutASourceItSaysSo) {
   FeedOptions options;
   options.mode = Mode::replay;

@@ -166,6 +166,41 @@ TEST(Screens, TheLadderOfAForgottenConnectionSaysSo) {
   EXPECT_NE(grid.text().find("has left the table"), std::string::npos);
 }
 
+TEST(Screens, TheLaddersPagerCoversNoAddress) {
+  sample::Parts p = sample::parts();
+  sample::add(p, sample::connection(1, "192.168.1.254:48734", "10.1.1.2:80", "1234", 3.1));
+  Ladder l = sample::ladder(p.connections[0]);
+  while (l.steps.size() < 64) l.steps.push_back(l.steps.back());
+  p.observed.ladder = l;
+  const auto s = sample::finish(std::move(p));
+  for (const int width : {60, 72, 80, 120, 200}) {
+    const std::string text = screen_of(s, "2E", width, 24, false);
+    EXPECT_NE(text.find(" of 64, more: PgDn"), std::string::npos) << text;
+    // Title apart, client and real server stand whole under their headings.
+    const std::size_t headings = text.find("client  ");
+    EXPECT_NE(text.find("192.168.1.254:48734", headings), std::string::npos) << text;
+    EXPECT_NE(text.find("10.1.1.2:80", headings), std::string::npos) << text;
+  }
+  EXPECT_NE(screen_of(s, "2E", 40, 12, false).find("more: PgDn"), std::string::npos);
+}
+
+TEST(Screens, WhatIsNoLongerKeptIsSaidOnEveryScreen) {
+  sample::Parts p = sample::parts();
+  p.observed.capture.keep_problem = "all.pcapng: No space left on device";
+  const auto s = sample::finish(std::move(p));
+  for (const char* keys : {"1", "2", "3", "4", "5"})
+    EXPECT_NE(screen_of(s, keys, 80, 24, false).find("-w ENDED"), std::string::npos) << keys;
+  EXPECT_NE(screen_of(s, "5", 120, 24, false).find("No space left"), std::string::npos);
+}
+
+TEST(Screens, RowsStandByAddress) {
+  sample::Parts p = sample::parts();
+  std::swap(p.report.services[0].destinations[0], p.report.services[0].destinations[2]);
+  const std::string text = screen_of(sample::finish(std::move(p)), "1", 100, 24, false);
+  EXPECT_LT(text.find("10.1.1.2"), text.find("10.1.1.3"));
+  EXPECT_LT(text.find("10.1.1.3"), text.find("10.1.1.4"));
+}
+
 TEST(Screens, UncapturedLegsAreNotDrawnAsMissing) {
   sample::Parts p = sample::parts();
   Connection c = sample::connection(1, "192.168.1.254:48734", "10.1.1.2:80", "1??4", 3.1);

@@ -23,28 +23,6 @@ namespace {
 // A name server that does not answer costs seconds for each; a report with more addresses is read by a machine.
 constexpr std::size_t kMaxLookUps = 256;
 
-std::string host_name(const Address& address) {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-  if (address.is_v4()) {
-    sockaddr_in in{};
-    in.sin_family = AF_INET;
-    std::memcpy(&in.sin_addr, &address.bytes[12], 4);
-    std::memcpy(&storage, &in, sizeof in);
-    length = sizeof in;
-  } else {
-    sockaddr_in6 in6{};
-    in6.sin6_family = AF_INET6;
-    std::memcpy(&in6.sin6_addr, address.bytes.data(), 16);
-    std::memcpy(&storage, &in6, sizeof in6);
-    length = sizeof in6;
-  }
-  std::array<char, NI_MAXHOST> host{};
-  const int failed =
-      getnameinfo(reinterpret_cast<const sockaddr*>(&storage), length, host.data(), host.size(), nullptr, 0, NI_NAMEREQD);
-  return failed != 0 ? std::string() : printable(host.data(), 255);
-}
-
 }  // namespace
 
 Result<std::vector<Declaration>> read_declarations(const CommonOptions& options) {
@@ -95,6 +73,28 @@ Result<std::shared_ptr<const KernelState>> read_saved_state(const CommonOptions&
   return std::shared_ptr<const KernelState>(std::make_shared<KernelState>(std::move(*state)));
 }
 
+std::string look_up_name(const Address& address) {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+  if (address.is_v4()) {
+    sockaddr_in in{};
+    in.sin_family = AF_INET;
+    std::memcpy(&in.sin_addr, &address.bytes[12], 4);
+    std::memcpy(&storage, &in, sizeof in);
+    length = sizeof in;
+  } else {
+    sockaddr_in6 in6{};
+    in6.sin6_family = AF_INET6;
+    std::memcpy(&in6.sin6_addr, address.bytes.data(), 16);
+    std::memcpy(&storage, &in6, sizeof in6);
+    length = sizeof in6;
+  }
+  std::array<char, NI_MAXHOST> host{};
+  const int failed =
+      getnameinfo(reinterpret_cast<const sockaddr*>(&storage), length, host.data(), host.size(), nullptr, 0, NI_NAMEREQD);
+  return failed != 0 ? std::string() : printable(host.data(), 255);
+}
+
 HostNames look_up_names(const Report& report) {
   std::set<Address> addresses;
   const auto add = [&addresses](const Address& address) {
@@ -117,7 +117,7 @@ HostNames look_up_names(const Report& report) {
   for (const Address& address : report.director.addresses) add(address);
   HostNames names;
   for (const Address& address : addresses) {
-    std::string host = host_name(address);
+    std::string host = look_up_name(address);
     if (!host.empty()) names.emplace(to_string(address), std::move(host));
   }
   return names;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/options.h"
+#include "lvsnat/address.h"
 #include "lvsnat/render.h"
 #include "lvsnat/report.h"
 #include "lvsnat/result.h"
@@ -29,6 +30,9 @@ Result<std::vector<Service>> service_options(const CommonOptions& options);
 
 /// This host's kernel state, with the rights that the program has now; what they do not reach is a gap of the state.
 Result<std::shared_ptr<const KernelState>> read_state_of_this_host();
+
+/// The name that the resolver has for an address, printable; empty: none. Blocks as long as that takes.
+std::string look_up_name(const Address& address);
 
 /// Names of the addresses that a report shows, from the resolver; blocks as long as that takes. Addresses without a name are left
 /// out.

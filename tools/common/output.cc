@@ -87,6 +87,15 @@ Result<Target> inspect(const std::string& path, bool force) {
   return target;
 }
 
+bool same_file(const std::string& a, const std::string& b) {
+  if (a == "-" || b == "-") return false;
+  if (a == b) return true;
+  struct stat first {
+  }, second{};
+  return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 && S_ISREG(first.st_mode) &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Output>> Output::open(const std::string& path, const Options& options) {
@@ -188,6 +197,24 @@ void prepare_standard_streams() {
     // Read-only also for output: writing must fail, not vanish. open() takes the lowest free number, which is fd.
     if (::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd) _exit(3);
   }
+}
+
+std::string collision(const std::vector<std::pair<std::string_view, std::string>>& outputs,
+                      const std::vector<std::string>& inputs) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const auto& [option, path] = outputs[i];
+    if (path.empty()) continue;
+    for (const std::string& input : inputs) {
+      if (same_file(path, input)) return std::string(option) + " would replace the capture " + printable(input, 200);
+    }
+    for (std::size_t j = 0; j < i; ++j) {
+      const auto& [other_option, other] = outputs[j];
+      if (!other.empty() && (same_file(path, other) || (path == "-" && other == "-"))) {
+        return std::string(other_option) + " and " + std::string(option) + " name the same file";
+      }
+    }
+  }
+  return {};
 }
 
 }  // namespace lvsnat::tool

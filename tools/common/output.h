@@ -12,6 +12,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -58,6 +60,10 @@ class Output {
 /// Same rules as Output. Errors as Output::open().
 Result<std::string> reserve_beside(const std::string& path, bool force);
 Status rename_over(const std::string& part, const std::string& path);
+
+/// What is wrong with these outputs (option and path; empty: not given): one would replace an input, or two are one file.
+/// Empty: nothing. "-" is no file.
+std::string collision(const std::vector<std::pair<std::string_view, std::string>>& outputs, const std::vector<std::string>& inputs);
 
 /// Descriptors 0 to 2 that are closed are opened on /dev/null, so that no capture or output file becomes standard output; SIGPIPE
 /// becomes the error of a write.

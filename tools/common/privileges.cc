@@ -92,7 +92,13 @@ WithoutCapabilities::~WithoutCapabilities() {
   write_capabilities(data);
 }
 
-Status drop_privileges(const std::optional<User>& become) {
+Status drop_privileges(const std::optional<User>& become, std::optional<unsigned> keep) {
+  CapabilityData kept{};
+  if (keep && effective(*keep)) {
+    kept[*keep / 32].effective = kept[*keep / 32].permitted = 1U << (*keep % 32);
+    // Else the change of user below takes it away.
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return refused("keepcaps");
+  }
   if (effective(CAP_SETPCAP)) {
     // Ends with EINVAL after the last one that this kernel knows.
     for (unsigned capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) {
@@ -104,13 +110,14 @@ Status drop_privileges(const std::optional<User>& become) {
     if (setresgid(become->gid, become->gid, become->gid) != 0) return refused("group");
     if (setresuid(become->uid, become->uid, become->uid) != 0) return refused("user");
   }
-  if (!write_capabilities({})) return refused("capabilities");
+  if (!write_capabilities(kept)) return refused("capabilities");
+  if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) != 0) return refused("keepcaps");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return refused("no_new_privs");
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return refused("dumpable");
   CapabilityData left{};
   if (!read_capabilities(left)) return refused("reading capabilities");
-  for (const auto& word : left) {
-    if ((word.effective | word.permitted | word.inheritable) != 0) {
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (left[i].effective != kept[i].effective || left[i].permitted != kept[i].permitted || left[i].inheritable != 0) {
       return Error{ErrorCode::no_permission, "giving up privileges: capabilities are left"};
     }
   }

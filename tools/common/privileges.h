@@ -52,8 +52,9 @@ class WithoutCapabilities {
 
 /// Gives up every capability (effective, permitted, inheritable, ambient, and the bounding set where allowed), for good: no
 /// program that is executed later gains any, and no other process of that user can read this one's memory. With `become`, the
-/// process also turns into that user. Errors: no_permission when a right is still there afterwards.
-Status drop_privileges(const std::optional<User>& become);
+/// process also turns into that user. `keep`: a capability (CAP_*) that stays, if it is there at all; it is never handed on to
+/// a program. Errors: no_permission when any other right is still there afterwards.
+Status drop_privileges(const std::optional<User>& become, std::optional<unsigned> keep = std::nullopt);
 
 /// "CAP_NET_RAW", "CAP_NET_ADMIN" and what goes without, one sentence each for those that are not effective. Empty: all there.
 std::string missing_capabilities();

@@ -1,29 +1,18 @@
 #include "lvsdiag/answer.h"
 
-#include <array>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include <sys/stat.h>
-
 #include "base/text.h"
 #include "common/known.h"
+#include "common/output.h"
 #include "lvsdiag/cited.h"
 
 namespace lvsnat::tool {
 namespace {
-
-bool same_file(const std::string& a, const std::string& b) {
-  if (a == "-" || b == "-") return false;
-  if (a == b) return true;
-  struct stat first {
-  }, second{};
-  return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 && S_ISREG(first.st_mode) &&
-         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-}
 
 TextOptions text_options(const DiagnosisOptions& o, int descriptor) {
   TextOptions text;
@@ -37,21 +26,7 @@ TextOptions text_options(const DiagnosisOptions& o, int descriptor) {
 }  // namespace
 
 std::string collision(const DiagnosisOptions& o) {
-  const std::array<std::pair<std::string_view, const std::string*>, 4> outputs{
-      {{"-o", &o.output}, {"--connections", &o.connections}, {"--evidence", &o.evidence}, {"-w", &o.write}}};
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const std::string& path = *outputs[i].second;
-    if (path.empty()) continue;
-    for (const std::string& input : o.read) {
-      if (same_file(path, input)) return std::string(outputs[i].first) + " would replace the capture " + printable(input, 200);
-    }
-    for (std::size_t j = 0; j < i; ++j) {
-      if (!outputs[j].second->empty() && (same_file(path, *outputs[j].second) || (path == "-" && *outputs[j].second == "-"))) {
-        return std::string(outputs[j].first) + " and " + std::string(outputs[i].first) + " name the same file";
-      }
-    }
-  }
-  return {};
+  return collision({{"-o", o.output}, {"--connections", o.connections}, {"--evidence", o.evidence}, {"-w", o.write}}, o.read);
 }
 
 std::string rendered(const DiagnosisOptions& o, const Report& report, int descriptor) {

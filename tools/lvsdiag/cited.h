@@ -6,13 +6,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/kept_capture.h"
 #include "common/options.h"
-#include "lvsnat/capture.h"
 #include "lvsnat/frame.h"
 #include "lvsnat/report.h"
 #include "lvsnat/result.h"
@@ -29,30 +28,6 @@ std::map<Citation, std::string> citations(const Report& report);
 /// Standard input cannot be read again: frames cited from it are not visited.
 Status visit_cited(const CommonOptions& options, const std::map<Citation, std::string>& cited,
                    const std::function<Status(const Frame&, const std::vector<Vantage>&, const std::string& words)>& visit);
-
-/// A capture file of mode 0600 that appears under its name when it is complete. For --evidence and -w.
-class KeptCapture {
- public:
-  /// Created before anything is read, so that a path that cannot be written costs no diagnosis. Errors: as
-  /// CaptureWriter::create().
-  static Result<std::unique_ptr<KeptCapture>> create(const std::string& path, bool force, const std::string& comment);
-  KeptCapture(const KeptCapture&) = delete;
-  KeptCapture& operator=(const KeptCapture&) = delete;
-  ~KeptCapture();
-
-  Status write(const Frame& frame, const std::vector<Vantage>& vantages, const std::string& words = {});
-  /// All packets are in the file, which does not have its name yet. Later write()s are errors.
-  Status close();
-  /// close(), and the file gets its name.
-  Status commit();
-  /// Where the file is until commit().
-  [[nodiscard]] const std::string& unfinished() const { return part_; }
-
- private:
-  KeptCapture() = default;
-  std::string path_, part_;
-  std::unique_ptr<CaptureWriter> writer_;
-};
 
 /// Writes the cited frames, each with its words as comment.
 Status write_evidence(const CommonOptions& options, const Report& report, KeptCapture& file);

@@ -20,11 +20,11 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "common/inputs.h"
 #include "common/known.h"
 #include "common/output.h"
 #include "lvsdiag/answer.h"
 #include "lvsdiag/cited.h"
-#include "lvsdiag/inputs.h"
 #include "lvsdiag/interruption.h"
 #include "lvsdiag/outputs.h"
 #include "lvsdiag/verbs.h"
@@ -117,7 +117,7 @@ int diagnose(const DiagnosisOptions& o) {
   if (!saved) return give_up(o, saved.error().message);
   analysis.state = host ? host : std::move(*saved);
 
-  Inputs inputs = open_files(o);
+  Inputs inputs = open_files("lvsdiag", o);
   Analyzer analyzer(std::move(analysis));
   ConnectionLines lines(outputs.connections.get(), o.format == Format::ndjson ? &answer : nullptr);
   if (lines.wanted()) analyzer.on_retired([&lines](const Connection& c, std::span<const int> codes) { lines(c, codes); });

@@ -20,12 +20,12 @@
 
 #include "base/text.h"
 #include "common/capture_plan.h"
+#include "common/inputs.h"
 #include "common/known.h"
 #include "common/output.h"
 #include "common/privileges.h"
 #include "lvsdiag/answer.h"
 #include "lvsdiag/cited.h"
-#include "lvsdiag/inputs.h"
 #include "lvsdiag/interruption.h"
 #include "lvsdiag/live_view.h"
 #include "lvsdiag/outputs.h"
@@ -141,7 +141,7 @@ Result<Prepared> prepare(const DiagnosisOptions& o) {
   const bool others = !o.config.empty() || (!o.state.empty() && o.state != "live");
   ready.plan = plan_capture(o, ready.host.get(), *services, !others);
   ready.notes.insert(ready.notes.end(), ready.plan.notes.begin(), ready.plan.notes.end());
-  ready.inputs = open_interfaces(o, ready.plan);
+  ready.inputs = open_interfaces("lvsdiag", o, ready.plan);
 
   auto outputs = open_outputs_and_step_down(o);
   if (!outputs) return outputs.error();

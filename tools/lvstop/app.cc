@@ -47,7 +47,7 @@ App::App(Control& control, Hooks hooks, std::shared_ptr<const Snapshot> first)
   relist();
 }
 
-Scene App::scene() const { return {*shown_, view_, listing_, shown_->now + (view_.frozen ? 0 : ahead_)}; }
+Scene App::scene() const { return {*shown_, view_, listing_, shown_->now + (view_.frozen ? 0 : ahead_), &nameless_}; }
 
 void App::relist() {
   if (listed_sequence_ == shown_->sequence && listed_revision_ == view_.revision) return;
@@ -60,6 +60,13 @@ void App::show(std::shared_ptr<const Snapshot> snapshot) {
   newest_ = std::move(snapshot);
   if (view_.frozen) return;
   shown_ = newest_;
+  relist();
+}
+
+void App::set_names(std::shared_ptr<const NameMap> names) {
+  view_.names = std::move(names);
+  if (!view_.show_names) return;
+  ++view_.revision;
   relist();
 }
 
@@ -118,6 +125,16 @@ void App::handle_click(const Input& input) {
   const int heading =
       area.height - screen.list_height(scene(), area) > 0 && lines == 1 && view_.current != ViewName::host ? 1 : 0;
   const int line = input.row - area.top - heading;
+  if (heading == 1 && line == -1) {
+    if (const auto by = screen.sort_at(scene(), area, input.column)) {
+      view_.inverted = view_.sort == *by && !view_.follow && !view_.inverted;
+      view_.sort = *by;
+      view_.follow = false;
+      ++view_.revision;
+      relist();
+    }
+    return;
+  }
   if (line < 0 || line >= screen.list_height(scene(), area)) return;
   const int row = view_.selection().top + line / lines;
   if (row < static_cast<int>(listing_.rows(view_.current))) {
@@ -282,11 +299,9 @@ bool App::act(Action action) {
       view_.pages.empty() ? search(-1, false) : search_page(-1);
       break;
     case Action::names:
-      if (shown_->names.empty()) {
-        say("no names: start with --names");
-      } else {
-        view_.show_names = !view_.show_names;
-      }
+      view_.show_names = !view_.show_names;
+      ++view_.revision;
+      say(view_.show_names ? "names, as the resolver answers" : "numbers");
       break;
     case Action::faster_refresh:
     case Action::slower_refresh:
@@ -295,17 +310,17 @@ bool App::act(Action action) {
       say("a new picture every " + short_duration(static_cast<std::int64_t>(refresh_ * 1e9)));
       break;
     case Action::play_pause:
-      control_.play_or_pause();
-      break;
     case Action::play_step:
-      control_.step();
-      break;
     case Action::play_slower:
-    case Action::play_faster: {
-      const double now = shown_->capture.speed <= 0 ? 1 : shown_->capture.speed;
-      control_.speed(std::clamp(action == Action::play_faster ? now * 2 : now / 2, 1.0 / 64, 4096.0));
+    case Action::play_faster:
+      if (shown_->capture.play == Play::none) {
+        say("this replay does not run in time: start with --play");
+      } else if (shown_->capture.play == Play::ended) {
+        say("the replay is at its end");
+      } else {
+        steer_replay(action);
+      }
       break;
-    }
     case Action::next_finding:
       go_to_finding(1);
       break;
@@ -411,6 +426,14 @@ bool App::act(Action action) {
   }
   relist();
   return true;
+}
+
+void App::steer_replay(Action action) {
+  const double speed = shown_->capture.speed <= 0 ? 1 : shown_->capture.speed;
+  if (action == Action::play_pause) control_.play_or_pause();
+  if (action == Action::play_step) control_.step();
+  if (action == Action::play_slower) control_.speed(std::max(speed / 2, 1.0 / 64));
+  if (action == Action::play_faster) control_.speed(std::min(speed * 2, 4096.0));
 }
 
 void App::act_on_page(Action action) {
@@ -538,7 +561,7 @@ void App::search(int direction, bool from_here) {
   const std::string wanted = lower(view_.search);
   for (int i = from_here ? 0 : 1; i <= count && count != 0; ++i) {
     const int row = ((view_.selection().row + direction * i) % count + count) % count;
-    if (row_text(*shown_, listing_, view_.current, static_cast<std::size_t>(row)).find(wanted) == std::string::npos) continue;
+    if (row_text(*shown_, listing_, view_, static_cast<std::size_t>(row)).find(wanted) == std::string::npos) continue;
     view_.selection().row = row;
     move(0);
     return;
@@ -603,7 +626,7 @@ void App::choose_save(int what) {
   std::string stamp = to_rfc3339(shown_->now).substr(0, 19);
   stamp.erase(std::remove_if(stamp.begin(), stamp.end(), [](char c) { return c == '-' || c == ':'; }), stamp.end());
   const bool packets = what == kPacketsAll || what == kPacketsFiltered || what == kPacketsTagged;
-  edit_ = "lvstop-" + stamp + "Z." + (packets ? "pcapng" : what == kText ? "txt" : "ndjson");
+  edit_ = (hooks_.save_directory ? hooks_.save_directory() : std::string()) + "lvstop-" + stamp + "Z." + (packets ? "pcapng" : what == kText ? "txt" : "ndjson");
   prompt_ = Prompt::file_name;
 }
 
@@ -743,6 +766,7 @@ void draw_status_line(Canvas& canvas, const Snapshot& s, Timestamp now) {
   if (warnings != 0) parts.push_back({plural(warnings, "warning"), {Tone::warning, true, false}});
   if (s.evicted != 0) parts.push_back({"FORGOTTEN " + short_count(s.evicted), {Tone::warning, true, false}});
   if (!s.capture.problem.empty()) parts.push_back({"CAPTURE ENDED", {Tone::bad, true, false}});
+  if (!s.capture.keep_problem.empty()) parts.push_back({"-w ENDED", {Tone::bad, true, false}});
   parts.push_back({to_clock(now).substr(0, 8) + "Z", {}});
   parts.push_back({play_text(s, canvas.unicode()), {Tone::plain, true, false}});
   parts.push_back({with_commas(s.tracked) + (s.tracked == 1 ? " connection" : " connections"), {}});
@@ -860,6 +884,7 @@ void App::draw_bar(Canvas& canvas, int row) const {
   for (const Binding& b : bindings()) {
     if (b.word.empty() || (b.scope & here) == 0 || (b.replay_only && !replay())) continue;
     if (b.action == Action::open && here == kLadder) continue;
+    if (b.replay_only && shown_->capture.play != Play::playing && shown_->capture.play != Play::paused) continue;
     const bool last_call = b.action == Action::quit;
     const std::string spelled(b.spelled.substr(0, b.spelled.find(' ')));
     const std::string entry = spelled + " " + std::string(b.word);
@@ -935,12 +960,12 @@ void App::draw_menu(Canvas& canvas, Area area) const {
 
 // ---- without a terminal
 
-std::string once_text(const Snapshot& snapshot, const View& chosen, int width, bool unicode) {
+std::string once_text(const Snapshot& snapshot, const View& chosen, int width, bool unicode, std::set<Address>* nameless) {
   View view = chosen;
   view.pages.clear();
   view.selection() = {};
   const Listing listing = list_rows(snapshot, view);
-  const Scene scene{snapshot, view, listing, snapshot.now};
+  const Scene scene{snapshot, view, listing, snapshot.now, nameless};
   const Screen& screen = screen_of(view.current);
   constexpr int kMost = 40'000;
   int height = static_cast<int>(std::min<std::size_t>(listing.rows(view.current), kMost / 2)) * screen.lines_per_row(width) + 2;

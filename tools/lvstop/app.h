@@ -5,7 +5,9 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "canvas.h"
@@ -28,6 +30,7 @@ class App {
   using ToNdjson = std::function<std::string(const Snapshot&, const std::vector<std::size_t>& rows)>;
   struct Hooks {
     SaveText save_text;
+    std::function<std::string()> save_directory;  // what a new file's name begins with; may be empty
     Explain explain;
     ToNdjson to_ndjson;
   };
@@ -36,6 +39,10 @@ class App {
 
   /// A newer picture. Frozen, it is only counted.
   void show(std::shared_ptr<const Snapshot>);
+  /// Names that were looked up; shown while names are.
+  void set_names(std::shared_ptr<const NameMap>);
+  /// Addresses that came into sight without a name since the last call. Empty while numbers are shown.
+  std::set<Address> take_nameless() { return std::exchange(nameless_, {}); }
   /// What the capture thread has to say, for the bottom line.
   void say(const std::string& message);
   /// False: quit.
@@ -72,6 +79,7 @@ class App {
   void handle_click(const Input&);
   bool act(Action);
   void act_on_page(Action);
+  void steer_replay(Action);
   void move(int rows);
   void open();
   void back();
@@ -114,6 +122,7 @@ class App {
   int last_width_ = 80;
   int page_most_ = 0;
   double refresh_ = 1;
+  mutable std::set<Address> nameless_;  // noted while drawing
   std::optional<ConnectionId> focused_;
   std::int64_t ahead_ = 0;
 };
@@ -121,6 +130,7 @@ class App {
 /// The first line of every screen: verdict, drops, counts. What does not fit is left out from the right.
 void draw_status_line(Canvas&, const Snapshot&, Timestamp now);
 /// The current view as text, all its rows, without keys: --once, and saving a view.
-std::string once_text(const Snapshot&, const View&, int width, bool unicode);
+/// `nameless`: where addresses that have no name yet are noted.
+std::string once_text(const Snapshot&, const View&, int width, bool unicode, std::set<Address>* nameless = nullptr);
 
 }  // namespace lvsnat::top

@@ -68,6 +68,7 @@ std::vector<Fact> capture_facts(const Snapshot& s) {
   const Report& report = s.report;
   add_sources(facts, report);
   if (!s.capture.problem.empty()) facts.push_back({"Capture", "ended", printable(s.capture.problem, 256), Mark::bad, ""});
+  if (!s.capture.keep_problem.empty()) facts.push_back({"Capture", "-w", s.capture.keep_problem, Mark::bad, "no longer written"});
   const PacketTally& packets = report.packets;
   if (packets.total != 0) {
     using Kind = Packet::Kind;
@@ -111,6 +112,7 @@ std::vector<Fact> capture_facts(const Snapshot& s) {
     for (const Origin origin : report.origin) origins += (origins.empty() ? "" : ", ") + std::string(name(origin));
     facts.push_back({"Director", "services known from", origins, Mark::none, ""});
   }
+  for (const std::string& note : report.notes) facts.push_back({"Note", "", printable(note, 300), Mark::none, ""});
   const auto join = [](const std::vector<Address>& list) {
     std::string text;
     for (std::size_t i = 0; i < list.size() && i < 8; ++i) text += (text.empty() ? "" : " ") + to_string(list[i]);

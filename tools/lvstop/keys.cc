@@ -50,7 +50,7 @@ constexpr std::array kBindings{
     Binding{Action::explain, {key('e')}, kEverywhere, false, "e", "Explain", "explain the finding of the selected row"},
     Binding{Action::cure, {key('y')}, kEverywhere, false, "y", "Cure", "show the commands that cure it"},
     Binding{Action::save, {key('w'), Key::f2}, kEverywhere, false, "w F2", "Save", "save as pcapng, NDJSON or text"},
-    Binding{Action::names, {key('d')}, kLists, false, "d", "", "names or numbers (with --names)"},
+    Binding{Action::names, {key('d')}, kLists, false, "d", "", "names or numbers"},
     Binding{Action::faster_refresh, {key('+')}, kEverywhere, false, "+ -", "", "look more often, less often"},
     Binding{Action::slower_refresh, {key('-')}, kEverywhere, false, "-", "", ""},
     Binding{Action::play_pause, {key('P')}, kEverywhere, true, "P", "Play", "replay: play, pause"},

@@ -9,9 +9,11 @@
 
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "state_watch.h"
 
 namespace lvsnat::top {
 namespace {
@@ -22,6 +24,12 @@ constexpr Timestamp kRetiredFor = 60 * kSecond;
 
 std::int64_t steady_now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+/// What this thread has computed so far.
+std::int64_t processor_now() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return std::int64_t{t.tv_sec} * kSecond + t.tv_nsec;
 }
 Timestamp wall_now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -123,6 +131,9 @@ void Live::focus(std::optional<ConnectionId> id) {
 void Live::save_packets(PacketSave save) {
   wish([&](Wishes& w) { w.saves.push_back(std::move(save)); });
 }
+void Live::update_state(std::shared_ptr<const KernelState> state) {
+  wish([&](Wishes& w) { w.state = std::move(state); });
+}
 void Live::refresh_every(double seconds) {
   wish([&](Wishes& w) { w.refresh = seconds; });
 }
@@ -148,16 +159,19 @@ bool Live::obey(Wishes wishes) {
   if (wishes.speed) replay_.set_speed(*wishes.speed, now), changed = true;
   for (; wishes.play_or_pause != 0; --wishes.play_or_pause) replay_.play_or_pause(now), seeking_beyond_.reset(), changed = true;
   for (; wishes.steps != 0; --wishes.steps) replay_.step(), changed = true;
+  if (wishes.state) {
+    fresh_state_ = fresh_state_ || !options_.analyzer.state || !same_services(*options_.analyzer.state, *wishes.state);
+    options_.analyzer.state = wishes.state;
+    analyzer_.update_state(std::move(wishes.state));
+    changed = changed || (ended_ && fresh_state_);
+  }
   if (wishes.next_finding && !ended_) seeking_beyond_ = latest()->report.findings.size();
   if (wishes.focus) {
     focus_ = *wishes.focus;
     republish_ladder();
   }
   for (const PacketSave& save : wishes.saves) {
-    std::vector<Connection> connections;
-    for (const ConnectionId& id : save.connections) {
-      if (auto c = find(id)) connections.push_back(*c);
-    }
+    const std::vector<Connection> connections = find({save.connections.begin(), save.connections.end()});
     static const std::vector<Vantage> none;
     say(options_.write_packets
             ? options_.write_packets(save.path, recorder_, source_ ? source_->vantages() : none, save.all, connections)
@@ -168,6 +182,12 @@ bool Live::obey(Wishes wishes) {
 
 void Live::take(std::span<const Frame> frames) {
   if (frames.empty()) return;
+  if (options_.keep && !keep_error_) {
+    if (const Status kept = options_.keep(frames, source_->vantages()); !kept) {
+      keep_error_ = kept.error();
+      say("-w: " + keep_error_->message);
+    }
+  }
   analyzer_.feed(frames, source_->vantages());
   if (options_.record) {
     decode(frames, {packets_.data(), frames.size()});
@@ -234,8 +254,8 @@ void Live::run() {
     const std::int64_t now = steady_now();
     const bool new_packets = analyzer_.packets() != published_packets_;
     // Without packets only the passing of time changes what can be said; that is looked at less often.
-    const bool due =
-        now >= next_publish_ && (new_packets || (options_.mode == Mode::live && now - last_publish_ >= 5 * refresh_));
+    const bool due = now - last_publish_ >= interval(new_packets || fresh_state_) &&
+                     (new_packets || fresh_state_ || options_.mode == Mode::live);
     const bool at_once = changed || ended_ || (wait > kSecond / 4 && new_packets);
     if (due || at_once) {
       publish();
@@ -259,6 +279,13 @@ void Live::run() {
   wake();
 }
 
+std::int64_t Live::interval(bool news) const {
+  // At once to the end: what is on screen meanwhile only shows that it goes on.
+  if (options_.mode == Mode::replay && !replay_.real_time()) return std::max(kSecond / 4, 20 * cost_);
+  // Without packets only the passing of time changes what can be said.
+  return news ? std::max(refresh_, 20 * cost_) : std::max(5 * refresh_, 100 * cost_);
+}
+
 std::vector<SourceStatistics> Live::statistics() const {
   std::vector<SourceStatistics> all = source_ ? source_->statistics() : std::vector<SourceStatistics>{};
   all.insert(all.end(), options_.refused.begin(), options_.refused.end());
@@ -271,6 +298,7 @@ CaptureStatus Live::status() const {
   s.ended = ended_;
   s.inputs = options_.inputs;
   s.problem = problem_;
+  if (keep_error_) s.keep_problem = printable(keep_error_->message, 256);
   if (options_.mode == Mode::replay) {
     if (replay_.real_time()) s.play = ended_ ? Play::ended : replay_.playing() || seeking_beyond_ ? Play::playing : Play::paused;
     s.speed = replay_.speed();
@@ -283,23 +311,25 @@ CaptureStatus Live::status() const {
   return s;
 }
 
-std::optional<Connection> Live::find(const ConnectionId& id) const {
-  std::optional<Connection> found;
+std::vector<Connection> Live::find(const std::set<ConnectionId>& ids) const {
+  std::vector<Connection> found;
+  if (ids.empty()) return found;
+  std::set<ConnectionId> left = ids;
   for (const Retired& r : retired_) {
-    if (id_of(r.connection) == id) found = r.connection;
+    if (left.erase(id_of(r.connection)) != 0) found.push_back(r.connection);
   }
-  if (found) return found;
+  if (left.empty()) return found;
   analyzer_.for_each_connection([&](const Connection& c, std::span<const int>) {
-    if (id_of(c) == id) found = c;
+    if (left.erase(id_of(c)) != 0) found.push_back(c);
   });
   return found;
 }
 
 std::optional<Ladder> Live::make_ladder() const {
   if (!focus_ || !source_) return std::nullopt;
-  const auto connection = find(*focus_);
-  if (!connection) return std::nullopt;
-  return recorder_.ladder(*connection, source_->vantages());
+  const std::vector<Connection> connection = find({*focus_});
+  if (connection.empty()) return std::nullopt;
+  return recorder_.ladder(connection.front(), source_->vantages());
 }
 
 void Live::republish_ladder() {
@@ -314,6 +344,7 @@ void Live::republish_ladder() {
 }
 
 void Live::publish() {
+  const std::int64_t begin = processor_now();
   std::vector<SourceStatistics> sources = statistics();
   CaptureStatus capture = status();
   if (!sources.empty()) capture.dropped = 0;
@@ -327,6 +358,7 @@ void Live::publish() {
   }
   Report report = analyzer_.report(std::move(sources));
   if (!report.host && !options_.host.empty()) report.host = options_.host;
+  report.notes.insert(report.notes.end(), options_.notes.begin(), options_.notes.end());
   SnapshotBuilder builder(std::move(report), newest_);
   const auto shown = [](const Connection& c, std::span<const int> codes) {
     return c.kind == ConnectionKind::masqueraded || !codes.empty();
@@ -344,11 +376,11 @@ void Live::publish() {
   observed.state = options_.analyzer.state.get();
   observed.capture = std::move(capture);
   observed.ladder = make_ladder();
-  observed.names = options_.names;
   auto snapshot = builder.finish(std::move(observed));
   published_packets_ = analyzer_.packets();
+  fresh_state_ = false;
   last_publish_ = steady_now();
-  next_publish_ = last_publish_ + (options_.mode == Mode::replay && !replay_.real_time() ? kSecond / 4 : refresh_);
+  cost_ = processor_now() - begin;
   {
     const std::lock_guard lock(mutex_);
     latest_ = std::move(snapshot);

@@ -13,13 +13,16 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "control.h"
 #include "lvsnat/analyzer.h"
+#include "lvsnat/result.h"
 #include "lvsnat/source.h"
+#include "lvsnat/state.h"
 #include "model.h"
 #include "recorder.h"
 #include "replay.h"
@@ -32,13 +35,15 @@ struct FeedOptions {
   AnalyzerOptions analyzer;
   std::string inputs;  // for the first line
   std::string host;
-  std::map<std::string, std::string> names;
+  std::vector<std::string> notes;  // what the user should know, one sentence each
   std::vector<SourceStatistics> refused;  // inputs that could not be opened
   std::size_t history_bytes = 64u << 20;  // what the recorder keeps
   /// Writes packets: injected, so that this file needs no capture library. Returns what to say.
   using Writer = std::function<std::string(const std::string& path, const Recorder&, const std::vector<Vantage>&, bool all,
                                            std::span<const Connection>)>;
   Writer write_packets;
+  /// -w: called on the capture thread with every batch of packets. The first error ends it, and is shown from then on.
+  std::function<Status(std::span<const Frame>, const std::vector<Vantage>&)> keep;
   /// Called on the capture thread for each connection that left the table (live): `--format ndjson`.
   Analyzer::ConnectionCallback on_retired;
   bool record = true;  // false: no ladders, no saving (--once, ndjson)
@@ -62,6 +67,12 @@ class Live final : public Control {
   std::vector<std::string> take_messages();
   /// No more packets will come and the last snapshot is published.
   [[nodiscard]] bool finished() const { return finished_; }
+  /// The kernel's state as it is now: shown, and used for diagnosis, with the next snapshot.
+  void update_state(std::shared_ptr<const KernelState>);
+  /// For the bottom line of the screen.
+  void say(std::string message);
+  /// Why -w ended before the capture did; nullopt: it did not. Only after stop().
+  [[nodiscard]] const std::optional<Error>& keep_error() const { return keep_error_; }
   /// Where connections go when everything has been read, with the codes of the last report. Only after stop().
   void for_each_connection(const Analyzer::ConnectionCallback&) const;
 
@@ -76,12 +87,13 @@ class Live final : public Control {
  private:
   struct Wishes {
     std::optional<std::optional<ConnectionId>> focus;
+    std::shared_ptr<const KernelState> state;
     std::vector<PacketSave> saves;
     std::optional<double> refresh, speed;
     unsigned play_or_pause = 0, steps = 0;
     bool next_finding = false;
     [[nodiscard]] bool any() const {
-      return focus || !saves.empty() || refresh || speed || play_or_pause != 0 || steps != 0 || next_finding;
+      return focus || state || !saves.empty() || refresh || speed || play_or_pause != 0 || steps != 0 || next_finding;
     }
   };
   struct Retired {
@@ -96,11 +108,13 @@ class Live final : public Control {
   bool obey(Wishes wishes);
   void publish();
   void republish_ladder();
-  void say(std::string message);
   void wake();
-  std::optional<Connection> find(const ConnectionId&) const;
+  /// Those that are in the table or left it lately, in one pass.
+  std::vector<Connection> find(const std::set<ConnectionId>& ids) const;
   std::optional<Ladder> make_ladder() const;
   CaptureStatus status() const;
+  /// Nanoseconds from one snapshot to the next, so that making them stays a small part of what the thread does.
+  std::int64_t interval(bool news) const;
   std::vector<SourceStatistics> statistics() const;
   template <typename Change>
   void wish(Change change);
@@ -117,11 +131,14 @@ class Live final : public Control {
   std::optional<ConnectionId> focus_;
   std::uint64_t sequence_ = 0;
   std::uint64_t published_packets_ = ~std::uint64_t{0};
-  std::int64_t next_publish_ = 0, last_publish_ = 0, refresh_ = kSecond;
+  std::int64_t last_publish_ = 0, refresh_ = kSecond;  // by the steady clock; between snapshots while packets come
+  std::int64_t cost_ = 0;                              // processor time of the last snapshot
+  bool fresh_state_ = false;                           // no snapshot has shown the kernel's state as it is now
   std::optional<std::size_t> seeking_beyond_;  // to the next finding: how many there were
   Timestamp newest_ = 0;
   bool ended_ = false;
   std::string problem_;
+  std::optional<Error> keep_error_;
 
   int wake_ = -1;
   std::thread thread_;

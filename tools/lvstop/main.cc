@@ -1,80 +1,42 @@
-// lvstop: opens what is to be watched, then hands over to the screen, or prints once, or streams.
+// lvstop: opens what is to be watched, steps down from root, then hands over to the screen, or prints once, or streams.
+//
+// Order matters: what needs a right or a name in the file system comes first, then all rights are given up (but for the process
+// that goes on asking the kernel, which looks at nothing else), and only then is anything looked at that strangers wrote.
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <cerrno>
-#include <chrono>
 #include <clocale>
 #include <csignal>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
-#include <set>
+#include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include <langinfo.h>
-#include <poll.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "app.h"
 #include "base/text.h"
+#include "batch.h"
+#include "common/capture_plan.h"
+#include "common/inputs.h"
+#include "common/kept_capture.h"
 #include "common/known.h"
 #include "common/options.h"
 #include "common/output.h"
+#include "common/privileges.h"
+#include "common/step_down.h"
 #include "live.h"
 #include "lvsnat/capture.h"
+#include "lvsnat/config.h"
 #include "lvsnat/render.h"
 #include "options.h"
 #include "save.h"
+#include "state_reader.h"
+#include "state_watch.h"
 #include "terminal.h"
 
 namespace lvsnat::top {
 namespace {
-
-struct Inputs {
-  std::unique_ptr<PacketSource> source;  // nullptr: every one was refused
-  std::vector<SourceStatistics> refused;
-  std::string names;  // for the first line
-};
-
-Inputs open_inputs(const Options& o) {
-  Inputs inputs;
-  std::vector<std::unique_ptr<PacketSource>> sources;
-  const bool live = o.read.empty();
-  std::vector<std::string> wanted = live ? o.interfaces : o.read;
-  if (wanted.empty()) wanted.emplace_back("any");
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const auto position = static_cast<std::uint16_t>(i);
-    inputs.names += (i == 0 ? "" : " ") + printable(wanted[i].substr(wanted[i].rfind('/') + 1), 64);
-    auto opened = [&] {
-      if (!live) return open_capture_file(wanted[i], {.filter = o.filter, .source_index = position});
-      lvsnat::LiveOptions options;
-      if (o.snaplen) options.snaplen = *o.snaplen;
-      if (o.buffer_mib) options.buffer_mib = *o.buffer_mib;
-      options.promiscuous = o.promiscuous;
-      options.filter = o.filter;
-      options.source_index = position;
-      return open_live(wanted[i], options);
-    }();
-    if (opened) {
-      sources.push_back(std::move(*opened));
-      continue;
-    }
-    tool::complain("lvstop", opened.error().message);
-    SourceStatistics statistics;
-    statistics.name = wanted[i];
-    statistics.live = live;
-    statistics.refused = true;
-    statistics.problem = opened.error().message;
-    inputs.refused.push_back(std::move(statistics));
-  }
-  if (!sources.empty()) inputs.source = merge_sources(std::move(sources));
-  return inputs;
-}
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -82,91 +44,111 @@ std::string host_name() {
   return printable(name.data(), 64);
 }
 
-bool utf8_locale() { return std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0; }
-
 std::string explain(int code) {
   const Rule* rule = find_rule(code);
   return rule == nullptr ? std::string() : rule_page(*rule);
 }
 
-/// Until everything is read, the time is up, or a signal asks to end.
-std::atomic<bool> interrupted{false};
-void on_signal(int) { interrupted = true; }
+/// What is watched, and what it is written to.
+struct Opened {
+  std::unique_ptr<StateReader> reader;  // live, where this host's kernel is asked
+  std::shared_ptr<const KernelState> state;
+  tool::Inputs inputs;
+  std::string inputs_text;  // for the first line
+  std::unique_ptr<tool::Output> output;
+  std::unique_ptr<tool::KeptCapture> kept;
+  std::vector<std::string> notes;
+};
 
-void wait_for_the_end(Live& live, std::int64_t nanoseconds) {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
-  const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(nanoseconds);
-  while (!interrupted && !live.finished() && (nanoseconds == 0 || std::chrono::steady_clock::now() < until)) {
-    const auto left = until - std::chrono::steady_clock::now();
-    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(left).count() + 1;
-    pollfd woken{live.wake_descriptor(), POLLIN, 0};
-    poll(&woken, 1, nanoseconds == 0 ? 500 : static_cast<int>(std::clamp<std::int64_t>(milliseconds, 1, 500)));
-    (void)live.take_messages();
-  }
-}
-
-int output_width() {
-  struct winsize size {};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) return size.ws_col;
-  if (const char* columns = std::getenv("COLUMNS")) {
-    const int width = std::atoi(columns);
-    if (width >= 20 && width <= 1000) return width;
-  }
-  return 120;
-}
-
-/// With status 3 there is always a line that says what to do.
-int tell_status(const Report& report, bool refused) {
-  const int status = exit_status(report);
-  if (status == tool::kUnknown && !refused) {
-    tool::complain(
-        "lvstop",
-        report.findings.empty()
-            ? "nothing could be diagnosed: no traffic of any service was seen; capture while a client connects, and name the "
-              "services with --config or --service"
-            : "nothing could be diagnosed: " + report.findings.front().title);
-  }
-  return status;
-}
-
-int commit(tool::Output& output, int status) {
-  const Status written = output.commit();
-  if (written || output.reader_gone()) return status;
-  tool::complain("lvstop", written.error().message);
+int failed(const Error& error) {
+  if (error.code == ErrorCode::usage) return tool::bad_usage("lvstop", error.message);
+  tool::complain("lvstop", error.message);
   return tool::kUnknown;
 }
 
-int print_once(const Options& o, Live& live, bool refused, tool::Output& output) {
-  wait_for_the_end(live, o.read.empty() ? o.duration : 0);
-  live.stop();
-  const auto snapshot = live.latest();
-  View view;
-  view.current = o.view;
-  view.filter = o.show;
-  view.show_names = o.names;
-  (void)output.write(once_text(*snapshot, view, output_width(), utf8_locale() && !o.ascii)).has_value();
-  return commit(output, tell_status(snapshot->report, refused));
+std::string short_names(const std::vector<std::string>& paths) {
+  std::string text;
+  for (const std::string& path : paths) {
+    text += (text.empty() ? "" : " ") + printable(path.substr(path.rfind('/') + 1), 64);
+    if (text.size() > 256) break;
+  }
+  return text;
 }
 
-/// Connections as they leave the table, findings as they appear, the rest and the report at the end.
-int stream(const Options& o, Live& live, bool refused, tool::Output& output) {
-  live.start();
-  wait_for_the_end(live, o.read.empty() && o.once ? o.duration : 0);
-  live.stop();
-  std::array<char, kConnectionLineSize> line{};
-  live.for_each_connection([&](const Connection& c, std::span<const int> codes) {
-    (void)output.write({line.data(), render_connection_line(c, codes, line, true)}).has_value();
-  });
-  const auto snapshot = live.latest();
-  (void)output.write(render_ndjson(snapshot->report, snapshot->names)).has_value();
-  return commit(output, tell_status(snapshot->report, refused));
+/// This host's kernel and its interfaces, with all the rights that there are.
+Status open_host(const Options& o, Opened& opened) {
+  const std::string missing = tool::missing_capabilities();
+  if (!o.no_state) {
+    auto reader = StateReader::start();
+    if (!reader) return reader.error();
+    opened.reader = std::move(*reader);
+    auto state = opened.reader->read();
+    if (state) {
+      opened.state = std::move(*state);
+    } else {
+      opened.reader.reset();
+      opened.notes.push_back("this host's kernel state was not read: " + state.error().message);
+    }
+  }
+  // Only what the kernel and the command line say: files are not read with rights that their writers lack.
+  auto services = tool::service_options(o);
+  if (!services) return services.error();
+  if (opened.state)
+    services->insert(services->end(), opened.state->ipvs.services.begin(), opened.state->ipvs.services.end());
+  // Services may come while we watch, so the kernel must not leave out what belongs to none now.
+  const tool::CapturePlan plan = tool::plan_capture(o, opened.state.get(), *services, false);
+  opened.notes.insert(opened.notes.end(), plan.notes.begin(), plan.notes.end());
+  if (!missing.empty()) opened.notes.push_back(missing);
+  opened.inputs = tool::open_interfaces("lvstop", o, plan);
+  opened.inputs_text = short_names(plan.interfaces);
+  return ok();
 }
 
-int show(const Options& o, Live& live) {
+/// Everything up to the step down from root, and that. `printed`: the answer goes to -o, not to a screen.
+Status open_all(const Options& o, bool printed, Opened& opened) {
+  if (o.read.empty()) {
+    if (Status status = open_host(o, opened); !status) return status;
+  } else if (o.state == "live") {
+    auto state = tool::read_state_of_this_host();
+    if (!state) return state.error();
+    opened.state = std::move(*state);
+  }
+  const auto outputs = [&]() -> Status {
+    if (printed) {
+      auto output = tool::Output::open(o.output, {.force = o.force});
+      if (!output) return output.error();
+      opened.output = std::move(*output);
+    }
+    if (!o.write.empty()) {
+      auto kept = tool::KeptCapture::create(o.write, o.force, {"lvstop " LVSNAT_VERSION, "Packets that lvstop read"});
+      if (!kept) return kept.error();
+      opened.kept = std::move(*kept);
+    }
+    return ok();
+  };
+  std::vector<std::string> inputs = o.read;
+  inputs.insert(inputs.end(), o.config.begin(), o.config.end());
+  if (!o.state.empty() && o.state != "live") inputs.push_back(o.state);
+  if (Status status = tool::step_down(inputs, !o.read.empty(), outputs); !status) return status;
+  if (o.read.empty()) return ok();
+  opened.inputs = tool::open_files("lvstop", o);
+  opened.inputs_text = short_names(o.read);
+  return ok();
+}
+
+/// Names that the command line gives.
+NameMap given_names(const Options& o) {
+  NameMap names;
+  for (const std::string& text : o.host_names) {
+    if (const auto pair = parse_name_option(text)) names.emplace(pair->second, pair->first);
+  }
+  return names;
+}
+
+int show(const Options& o, Live& live, Names& names) {
   App::Hooks hooks;
   hooks.save_text = save_text;
+  hooks.save_directory = save_directory;
   hooks.explain = explain;
   hooks.to_ndjson = to_ndjson;
   App app(live, std::move(hooks), live.latest());
@@ -177,23 +159,48 @@ int show(const Options& o, Live& live) {
   if (o.speed != 1) live.speed(o.speed);
   live.start();
   CursesCanvas::Options screen;
-  screen.unicode = utf8_locale() && !o.ascii;
+  screen.unicode = o.unicode;
   screen.color = tool::wants_color(o.color, STDOUT_FILENO);
-  const int signal = run_terminal(live, app, screen);
+  const int signal = run_terminal(live, names, app, screen);
   live.stop();
   alarm(0);
-  if (signal == 0 || signal == SIGINT) return 0;
-  // The shell, or whoever waits, sees what ended us.
-  std::signal(signal, SIG_DFL);
-  std::raise(signal);
-  return 128 + signal;
+  return signal == SIGINT ? 0 : signal;
+}
+
+/// -w gets its name. What went wrong while packets came is told here: a screen is gone by now.
+int keep(Opened& opened, const Live& live, int status) {
+  if (!opened.kept) return status;
+  if (live.keep_error()) return failed(*live.keep_error());
+  if (Status kept = opened.kept->commit(); !kept) return failed(kept.error());
+  return status;
 }
 
 int run(const Options& o) {
-  if (o.state == "live") {
-    tool::complain("lvstop", "--state live: give --state PATH, or a capture alone");
-    return tool::kUnknown;
+  if (const std::string wrong = tool::collision({{"-o", o.output}, {"-w", o.write}}, o.read); !wrong.empty())
+    return tool::bad_usage("lvstop", wrong);
+  if (!o.filter.empty()) {
+    if (const Status valid = check_filter(o.filter); !valid) return tool::bad_usage("lvstop", valid.error().message);
   }
+  const bool streams = o.format == tool::Format::ndjson;
+  const bool terminal =
+      isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 && std::find(o.read.begin(), o.read.end(), "-") == o.read.end();
+  bool interactive = terminal && !streams && !o.once && o.output == "-";
+
+  Opened opened;
+  if (Status status = open_all(o, !interactive, opened); !status) return failed(status.error());
+  // From here on without any right.
+  if (interactive) {
+    if (const auto unusable = CursesCanvas::unusable()) {
+      tool::complain("lvstop", *unusable + ": printing once");
+      interactive = false;
+      auto output = tool::Output::open("-", {});
+      if (!output) return failed(output.error());
+      opened.output = std::move(*output);
+    }
+  }
+  const bool all_refused = opened.inputs.source == nullptr;
+  if (all_refused && interactive) return tool::kUnknown;  // each was complained about
+
   FeedOptions feed;
   feed.mode = o.read.empty() ? Mode::live : Mode::replay;
   feed.real_time = o.play;
@@ -201,62 +208,60 @@ int run(const Options& o) {
   feed.analyzer.live = feed.mode == Mode::live;
   feed.analyzer.max_connections = o.max_connections;
   feed.history_bytes = std::size_t{o.history_mib} << 20;
+  feed.record = interactive;
   feed.write_packets = save_packets;
+  feed.inputs = opened.inputs_text;
+  feed.notes = opened.notes;
   if (feed.mode == Mode::live) feed.host = host_name();
   auto declared = tool::read_declarations(o);
-  if (!declared) {
-    if (declared.error().code == ErrorCode::usage) return tool::bad_usage("lvstop", declared.error().message);
-    tool::complain("lvstop", declared.error().message);
-    return tool::kUnknown;
-  }
+  if (!declared) return failed(declared.error());
   feed.analyzer.declared = std::move(*declared);
-  auto state = tool::read_saved_state(o);
-  if (!state) {
-    tool::complain("lvstop", state.error().message);
-    return tool::kUnknown;
-  }
-  feed.analyzer.state = std::move(*state);
-  if (!o.filter.empty()) {
-    if (const Status valid = check_filter(o.filter); !valid) return tool::bad_usage("lvstop", valid.error().message);
-  }
-
-  const bool terminal =
-      isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 && std::find(o.read.begin(), o.read.end(), "-") == o.read.end();
-  const bool streams = o.format == tool::Format::ndjson;
-  std::optional<std::string> unusable;
-  if (terminal && !streams && !o.once) {
-    unusable = CursesCanvas::unusable();
-    if (unusable) tool::complain("lvstop", *unusable + ": printing once");
-  }
-  const bool interactive = terminal && !streams && !o.once && !unusable && o.output == "-";
-
-  Inputs inputs = open_inputs(o);
-  const bool all_refused = inputs.source == nullptr;
-  if (all_refused && interactive) return tool::kUnknown;  // each was complained about
-  feed.inputs = inputs.names;
-  feed.refused = std::move(inputs.refused);
-  feed.record = interactive;
-
-  std::unique_ptr<tool::Output> output;
-  if (!interactive) {
-    auto opened = tool::Output::open(o.output, {.force = o.force});
-    if (!opened) {
-      tool::complain("lvstop", opened.error().message);
-      return tool::kUnknown;
-    }
-    output = std::move(*opened);
-  }
-  std::array<char, kConnectionLineSize> line{};
-  if (streams) {
-    feed.on_retired = [&](const Connection& c, std::span<const int> codes) {
-      (void)output->write({line.data(), render_connection_line(c, codes, line, true)}).has_value();
+  auto saved = tool::read_saved_state(o);
+  if (!saved) return failed(saved.error());
+  // Who gives a saved state wants that one.
+  if (*saved) opened.reader.reset();
+  feed.analyzer.state = *saved ? std::move(*saved) : opened.state;
+  for (auto& [position, statistics] : opened.inputs.refused) feed.refused.push_back(std::move(statistics));
+  if (opened.kept) {
+    feed.keep = [&kept = *opened.kept](std::span<const Frame> frames, const std::vector<Vantage>& vantages) {
+      for (const Frame& frame : frames) {
+        if (Status status = kept.write(frame, vantages); !status) return status;
+      }
+      return ok();
     };
   }
-  Live live(std::move(inputs.source), std::move(feed));
-  if (interactive) return show(o, live);
-  if (streams) return stream(o, live, all_refused, *output);
-  live.start();
-  return print_once(o, live, all_refused, *output);
+  std::optional<Stream> stream;
+  if (streams) {
+    stream.emplace(*opened.output);
+    feed.on_retired = [&stream](const Connection& c, std::span<const int> codes) { stream->connection(c, codes); };
+  }
+  Names names(given_names(o), tool::look_up_name);
+  Live live(std::move(opened.inputs.source), std::move(feed));
+  int status = 0;
+  {
+    std::optional<StateWatch> watch;
+    if (opened.reader && !all_refused) {
+      StateReader& reader = *opened.reader;
+      watch.emplace(StateWatch::Calls{[&reader] { return reader.read(); }, [&reader] { reader.interrupt(); },
+                                      [&live](std::shared_ptr<const KernelState> state) { live.update_state(std::move(state)); },
+                                      [&live](std::string trouble) { live.say(std::move(trouble)); }});
+    }
+    if (interactive) {
+      status = show(o, live, names);
+    } else if (stream) {
+      status = stream->run(o, live, all_refused);
+    } else {
+      live.start();
+      status = print_once(o, live, names, all_refused, *opened.output);
+    }
+  }
+  const int ended_by = interactive ? status : 0;
+  status = keep(opened, live, interactive ? 0 : status);
+  if (ended_by == 0) return status;
+  // The shell, or whoever waits, sees what ended us.
+  std::signal(ended_by, SIG_DFL);
+  std::raise(ended_by);
+  return 128 + ended_by;
 }
 
 }  // namespace

@@ -239,10 +239,12 @@ std::shared_ptr<const Snapshot> SnapshotBuilder::finish(Observed observed) {
   s.capture = std::move(observed.capture);
   s.tracked = observed.tracked;
   s.ladder = std::move(observed.ladder);
-  s.names = std::move(observed.names);
   const ConnectionTally& tally = s.report.connections;
   s.evicted = tally.evicted_half_open + tally.evicted_closed + tally.evicted_other;
-  if (observed.state != nullptr) add_kernel_entries(s, *observed.state);
+  if (observed.state != nullptr) {
+    s.state_taken = observed.state->taken;
+    add_kernel_entries(s, *observed.state);
+  }
   s.history = sums_->all.history;
   for (std::size_t i = 0; i < s.services.size(); ++i) {
     std::vector<RealServerRow>& servers = s.services[i].real_servers;

@@ -131,7 +131,8 @@ struct CaptureStatus {
   std::optional<std::uint64_t> dropped;  // sum over the sources that tell
   bool dropped_partly_unknown = false;   // some source does not tell
   std::uint64_t recorded_packets = 0, recorded_bytes = 0, recorded_limit = 0, overwritten_packets = 0;
-  std::string problem;  // why the capture ended early, or empty
+  std::string problem;       // why the capture ended early, or empty
+  std::string keep_problem;  // why -w no longer writes, or empty
 };
 
 struct Snapshot {
@@ -144,9 +145,9 @@ struct Snapshot {
   std::uint64_t tracked = 0;               // connections in the tracker
   std::uint64_t evicted = 0;               // forgotten because the table was full
   std::vector<Fact> facts;
-  History history{};                         // all services together
-  std::optional<Ladder> ladder;              // of the connection that the ladder screen asked for
-  std::map<std::string, std::string> names;  // address to name; empty without --names
+  History history{};                     // all services together
+  std::optional<Ladder> ladder;          // of the connection that the ladder screen asked for
+  std::optional<Timestamp> state_taken;  // when the kernel state was read, where that is told
 };
 
 /// What the capture thread knows besides the report and the connections.
@@ -156,7 +157,6 @@ struct Observed {
   const KernelState* state = nullptr;  // borrowed for the call
   CaptureStatus capture;
   std::optional<Ladder> ladder;
-  std::map<std::string, std::string> names;
 };
 
 /// Takes connections one by one, so that a table of any size is summed up whole and listed up to a limit, in memory

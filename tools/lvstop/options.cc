@@ -1,5 +1,9 @@
 #include "options.h"
 
+#include <cstring>
+
+#include <langinfo.h>
+
 #include <CLI/CLI.hpp>
 
 namespace lvsnat::top {
@@ -58,6 +62,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   if (const auto status = tool::parse_command_line(app, argc, argv)) return *status;
 
   if (const std::string wrong = tool::contradiction(o); !wrong.empty()) return tool::bad_usage("lvstop", wrong);
+  o.unicode = !o.ascii && std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
   if (!view.empty()) {
     const auto found = find_view(view);
     if (!found)

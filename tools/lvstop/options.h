@@ -15,6 +15,7 @@ struct Options : tool::CommonOptions {
   bool once = false;                    // --once
   bool play = false;                    // --play
   bool ascii = false;                   // --ascii
+  bool unicode = true;                  // what the locale and --ascii leave
   ViewName view = ViewName::overview;   // --view
   Filter show;                          // --show: the filter of the view
   std::int64_t duration = 5 * kSecond;  // --for, with --once; nanoseconds

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 
 #include "base/text.h"
 
@@ -209,14 +210,34 @@ bool Recorder::belongs(const Entry& entry, const Connection& c, Packet& packet) 
 }
 
 std::vector<std::size_t> Recorder::entries_of(std::span<const Connection> connections) const {
-  std::set<std::size_t> found;
+  // By the hashes of their clients: thousands of connections among a million packets are found in one pass.
+  std::unordered_multimap<std::uint32_t, const Connection*> by_client;
   for (const Connection& c : connections) {
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      Packet packet;
-      if (belongs(entries_[i], c, packet) && ladder_step(packet, c)) found.insert(i);
-    }
+    const std::uint32_t outer = hash(c.client.address, c.client.port, c.protocol);
+    by_client.emplace(outer, &c);
+    if (!c.inside_client) continue;
+    const std::uint32_t inner = hash(c.inside_client->address, c.inside_client->port, c.protocol);
+    if (inner != outer) by_client.emplace(inner, &c);
   }
-  return {found.begin(), found.end()};
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const Entry& entry = entries_[i];
+    const auto holds = [&](const Connection& c) {
+      Packet packet;
+      return belongs(entry, c, packet) && ladder_step(packet, c).has_value();
+    };
+    bool wanted = false;
+    if (entry.kind == Packet::Kind::transport) {
+      for (const std::uint32_t client : {entry.source_hash, entry.destination_hash}) {
+        const auto [begin, end] = by_client.equal_range(client);
+        wanted = wanted || std::any_of(begin, end, [&](const auto& candidate) { return holds(*candidate.second); });
+      }
+    } else {
+      wanted = std::any_of(connections.begin(), connections.end(), holds);
+    }
+    if (wanted) found.push_back(i);
+  }
+  return found;
 }
 
 Ladder Recorder::ladder(const Connection& c, const std::vector<Vantage>& vantages) const {

@@ -14,6 +14,8 @@
 
 namespace lvsnat::top {
 
+std::string save_directory() { return access(".", W_OK) == 0 ? "" : "/tmp/"; }
+
 std::string save_text(const std::string& path, const std::string& content) {
   const std::string shown = printable(path, 256);
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -13,6 +13,8 @@
 
 namespace lvsnat::top {
 
+/// Where a new file can be made: "" for the current directory, else "/tmp/": who started as root has become somebody else.
+std::string save_directory();
 std::string save_text(const std::string& path, const std::string& content);
 /// The recorder's packets: all, or those of connections and what belongs to them.
 std::string save_packets(const std::string& path, const Recorder&, const std::vector<Vantage>&, bool all,

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <set>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -71,7 +72,7 @@ bool terminal_gone(short events) {
 
 }  // namespace
 
-int run_terminal(Live& live, App& app, const CursesCanvas::Options& options) {
+int run_terminal(Live& live, Names& names, App& app, const CursesCanvas::Options& options) {
   if (pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) != 0) return SIGTERM;
   terminal_saved = tcgetattr(STDIN_FILENO, &saved_terminal) == 0;
   // Before curses starts: it leaves alone the handlers that are there.
@@ -84,6 +85,7 @@ int run_terminal(Live& live, App& app, const CursesCanvas::Options& options) {
   handle(SIGPIPE, SIG_IGN);
 
   CursesCanvas canvas(options);
+  app.set_names(names.known());
   std::uint64_t sequence = ~std::uint64_t{0};
   std::int64_t snapshot_at = steady_now(), next_frame = 0, drawn_at = 0;
   bool dirty = true;
@@ -102,15 +104,19 @@ int run_terminal(Live& live, App& app, const CursesCanvas::Options& options) {
       canvas.begin();
       app.draw(canvas, ticks ? now - snapshot_at : 0);
       canvas.end();
+      if (const std::set<Address> nameless = app.take_nameless(); !nameless.empty()) names.want(nameless);
       dirty = false;
       drawn_at = now;
       next_frame = now + kFrame;
     }
 
     std::int64_t wait = dirty ? next_frame - now : ticks ? std::max<std::int64_t>(drawn_at + 1000 * kMillisecond - now, 0) : -1;
-    pollfd waiting[3]{{STDIN_FILENO, POLLIN, 0}, {live.wake_descriptor(), POLLIN, 0}, {pipe_ends[0], POLLIN, 0}};
+    pollfd waiting[4]{{STDIN_FILENO, POLLIN, 0},
+                      {live.wake_descriptor(), POLLIN, 0},
+                      {pipe_ends[0], POLLIN, 0},
+                      {names.wake_descriptor(), POLLIN, 0}};
     const int timeout = wait < 0 ? -1 : static_cast<int>(wait / kMillisecond) + 1;
-    const int ready = poll(waiting, 3, timeout);
+    const int ready = poll(waiting, 4, timeout);
     if (ready < 0 && errno != EINTR) break;
     if (ready <= 0) continue;
     if ((waiting[2].revents & POLLIN) != 0) {
@@ -121,6 +127,7 @@ int run_terminal(Live& live, App& app, const CursesCanvas::Options& options) {
     if ((waiting[1].revents & POLLIN) != 0) {
       for (std::string& message : live.take_messages()) app.say(std::move(message)), dirty = true;
     }
+    if ((waiting[3].revents & POLLIN) != 0) app.set_names(names.known()), dirty = true;
     if (stopped != 0) {
       stopped = 0;
       canvas.suspend();

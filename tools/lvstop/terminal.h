@@ -7,10 +7,11 @@
 #include "app.h"
 #include "curses_canvas.h"
 #include "live.h"
+#include "names.h"
 
 namespace lvsnat::top {
 
 /// How it ended: 0 for q, else the number of the signal; SIGHUP when the terminal went away.
-int run_terminal(Live&, App&, const CursesCanvas::Options&);
+int run_terminal(Live&, Names&, App&, const CursesCanvas::Options&);
 
 }  // namespace lvsnat::top

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 #include "lvsnat/finding.h"
 
@@ -9,8 +10,9 @@ namespace lvsnat::top {
 namespace {
 
 constexpr std::array<std::string_view, kViews> kViewNames{"overview", "connections", "findings", "real-servers", "host"};
-constexpr std::array<std::string_view, kSorts> kSortNames{"finding",   "legs", "client",      "real server", "state", "age",
-                                                          "time left", "idle", "answer time", "packets",     "bytes"};
+constexpr std::array<std::string_view, kSorts> kSortNames{
+    "finding",   "legs", "client",  "VIP",         "real server",      "state",          "age",        "time left",
+    "idle",      "packets", "answer time", "time in the director", "handshake time", "round trip", "bytes",      "sent again"};
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -18,10 +20,10 @@ std::string lower(std::string text) {
   return text;
 }
 
-std::string name_of(const Snapshot& s, const Address& address) {
-  if (s.names.empty()) return {};
-  const auto it = s.names.find(to_string(address));
-  return it == s.names.end() ? std::string() : it->second;
+std::string name_of(const View& view, const Address& address) {
+  if (!view.show_names) return {};
+  const auto it = view.names->find(address);
+  return it == view.names->end() ? std::string() : it->second;
 }
 
 std::int64_t packets_of(const Connection& c) {
@@ -37,12 +39,12 @@ std::int64_t repeats_of(const Connection& c) {
                          [](std::int64_t sum, const LegCount& leg) { return sum + leg.repeats; });
 }
 
-std::string words_of(const Snapshot& s, const Connection& c) {
+std::string words_of(const View& view, const Connection& c) {
   std::string words;
-  if (s.names.empty()) return words;
-  words = name_of(s, c.client.address);
-  if (c.vip) words += ' ' + name_of(s, c.vip->address);
-  if (c.rip) words += ' ' + name_of(s, c.rip->address);
+  if (!view.show_names || view.names->empty()) return words;
+  words = name_of(view, c.client.address);
+  if (c.vip) words += ' ' + name_of(view, c.vip->address);
+  if (c.rip) words += ' ' + name_of(view, c.rip->address);
   return lower(std::move(words));
 }
 
@@ -82,7 +84,7 @@ std::uint8_t protocol_of(const Service& service) {
   }
 }
 
-bool passes(const Snapshot& s, const ServiceRow& service, const RealServerRow* server, const Filter& filter) {
+bool passes(const View& view, const ServiceRow& service, const RealServerRow* server) {
   FilterSubject subject;
   subject.has = kServerFields;
   if (server == nullptr) subject.has &= ~(bit(Field::rip) | bit(Field::ms));
@@ -93,10 +95,10 @@ bool passes(const Snapshot& s, const ServiceRow& service, const RealServerRow* s
   subject.codes = tally.codes;
   if (tally.response) subject.ms = tally.response->p50;
   std::string words = lower(service.name);
-  if (subject.vip) words += ' ' + lower(name_of(s, subject.vip->address));
-  if (server != nullptr) words += ' ' + lower(name_of(s, server->destination.rip));
+  if (subject.vip) words += ' ' + lower(name_of(view, subject.vip->address));
+  if (server != nullptr) words += ' ' + lower(name_of(view, server->destination.rip));
   subject.words = words;
-  return filter.matches(subject);
+  return view.filter.matches(subject);
 }
 
 bool passes(const Finding& f, const Filter& filter) {
@@ -138,6 +140,8 @@ int compare(const Snapshot& s, SortBy by, const ConnectionRow& a, const Connecti
       return ca.leg_string.text < cb.leg_string.text ? -1 : cb.leg_string.text < ca.leg_string.text ? 1 : 0;
     case SortBy::client:
       return three(ca.client, cb.client);
+    case SortBy::vip:
+      return three(ca.vip.value_or(Endpoint{}), cb.vip.value_or(Endpoint{}));
     case SortBy::real_server:
       return three(ca.rip.value_or(Endpoint{}), cb.rip.value_or(Endpoint{}));
     case SortBy::state:
@@ -152,6 +156,14 @@ int compare(const Snapshot& s, SortBy by, const ConnectionRow& a, const Connecti
       const auto of = [](const Connection& c) { return c.response ? *c.response : c.real_server.value_or(-1); };
       return three(of(cb), of(ca));
     }
+    case SortBy::director:
+      return three(cb.director_request.value_or(-1), ca.director_request.value_or(-1));
+    case SortBy::handshake:
+      return three(cb.real_server.value_or(-1), ca.real_server.value_or(-1));
+    case SortBy::rtt:
+      return three(cb.client_rtt.value_or(-1), ca.client_rtt.value_or(-1));
+    case SortBy::repeats:
+      return three(repeats_of(cb), repeats_of(ca));
     case SortBy::packets:
       return three(packets_of(cb), packets_of(ca));
     case SortBy::bytes:
@@ -200,16 +212,32 @@ std::size_t Listing::rows(ViewName v) const {
 Listing list_rows(const Snapshot& s, const View& view) {
   Listing listing;
   const Filter& filter = view.filter;
-  for (std::size_t i = 0; i < s.services.size(); ++i) {
+  // By address, whatever order the kernel or the packets brought them in: a row that jumps cannot be read.
+  std::vector<std::size_t> services(s.services.size());
+  std::iota(services.begin(), services.end(), std::size_t{0});
+  std::stable_sort(services.begin(), services.end(), [&](std::size_t a, std::size_t b) {
+    const auto rank = [&](std::size_t i) {
+      const Service& service = s.services[i].service;
+      return std::make_tuple(service.protocol == ServiceProtocol::fwmark, service.vip, service.port, service.protocol,
+                             service.fwmark.value_or(0));
+    };
+    return rank(a) < rank(b);
+  });
+  for (const std::size_t i : services) {
     const ServiceRow& service = s.services[i];
-    const bool whole = filter.empty() || passes(s, service, nullptr, filter);
+    const bool whole = filter.empty() || passes(view, service, nullptr);
     std::vector<int> servers;
     for (std::size_t j = 0; j < service.real_servers.size(); ++j) {
-      if (filter.empty() || passes(s, service, &service.real_servers[j], filter)) {
+      if (filter.empty() || passes(view, service, &service.real_servers[j])) {
         servers.push_back(static_cast<int>(j));
-        listing.real_servers.push_back({i, static_cast<int>(j)});
       }
     }
+    const auto by_address = [&service](int a, int b) {
+      const RealServerRow &x = service.real_servers[static_cast<std::size_t>(a)], &y = service.real_servers[static_cast<std::size_t>(b)];
+      return std::tie(x.destination.rip, x.port) < std::tie(y.destination.rip, y.port);
+    };
+    std::stable_sort(servers.begin(), servers.end(), by_address);
+    for (const int j : servers) listing.real_servers.push_back({i, j});
     if (servers.empty() && !(whole && service.real_servers.empty())) continue;
     listing.overview.push_back({i, -1});
     if (view.folded.contains(service.name)) continue;
@@ -220,7 +248,7 @@ Listing list_rows(const Snapshot& s, const View& view) {
     const ConnectionRow& row = s.connections[i];
     if (view.problems_only && row.codes.empty() && !is_broken(row.connection)) continue;
     if (!filter.empty()) {
-      const std::string words = words_of(s, row.connection);
+      const std::string words = words_of(view, row.connection);
       if (!passes(s, row, filter, words, row.connection.leg_string.str())) continue;
     }
     listing.connections.push_back(i);
@@ -269,7 +297,8 @@ std::string row_key(const Snapshot& s, const Listing& listing, ViewName v, std::
   return {};
 }
 
-std::string row_text(const Snapshot& s, const Listing& listing, ViewName v, std::size_t row) {
+std::string row_text(const Snapshot& s, const Listing& listing, const View& view, std::size_t row) {
+  const ViewName v = view.current;
   std::string text;
   const auto add = [&](std::string_view part) { text.append(text.empty() ? "" : " ").append(part); };
   const auto add_codes = [&](const std::vector<int>& codes) {
@@ -281,10 +310,10 @@ std::string row_text(const Snapshot& s, const Listing& listing, ViewName v, std:
       const Listing::OverviewRow& r = v == ViewName::overview ? listing.overview[row] : listing.real_servers[row];
       const ServiceRow& service = s.services[r.service];
       if (r.real_server < 0) {
-        add(service.name), add(name_of(s, service.service.vip)), add_codes(service.tally.codes);
+        add(service.name), add(name_of(view, service.service.vip)), add_codes(service.tally.codes);
       } else {
         const RealServerRow& server = service.real_servers[static_cast<std::size_t>(r.real_server)];
-        add(to_string(Endpoint{server.destination.rip, server.port})), add(name_of(s, server.destination.rip)),
+        add(to_string(Endpoint{server.destination.rip, server.port})), add(name_of(view, server.destination.rip)),
             add_codes(server.tally.codes);
         if (v == ViewName::real_servers) add(service.name);
       }
@@ -296,7 +325,7 @@ std::string row_text(const Snapshot& s, const Listing& listing, ViewName v, std:
       add(c.leg_string.str()), add(to_string(c.client));
       if (c.vip) add(to_string(*c.vip));
       if (c.rip) add(to_string(*c.rip));
-      add(name(c.state)), add(r.ipvs_state), add_codes(r.codes), add(words_of(s, c));
+      add(name(c.state)), add(r.ipvs_state), add_codes(r.codes), add(words_of(view, c));
       break;
     }
     case ViewName::findings: {
@@ -376,18 +405,18 @@ const Finding* selected_finding(const Scene& scene) {
 }
 
 std::string address_text(const Scene& scene, const Address& address) {
-  if (scene.view.show_names) {
-    if (std::string known = name_of(scene.snapshot, address); !known.empty()) return known;
-  }
+  if (!scene.view.show_names) return to_string(address);
+  if (std::string known = name_of(scene.view, address); !known.empty()) return known;
+  // A screen shows some hundred addresses at most.
+  constexpr std::size_t kMostNameless = 1'000;
+  if (scene.nameless != nullptr && scene.nameless->size() < kMostNameless) scene.nameless->insert(address);
   return to_string(address);
 }
 
 std::string endpoint_text(const Scene& scene, const Endpoint& endpoint) {
-  if (scene.view.show_names) {
-    if (std::string known = name_of(scene.snapshot, endpoint.address); !known.empty())
-      return known + ':' + std::to_string(endpoint.port);
-  }
-  return to_string(endpoint);
+  std::string text = scene.view.show_names ? address_text(scene, endpoint.address) : std::string();
+  if (text.empty() || scene.view.names->find(endpoint.address) == scene.view.names->end()) return to_string(endpoint);
+  return text + ':' + std::to_string(endpoint.port);
 }
 
 }  // namespace lvsnat::top

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "filter.h"
 #include "keys.h"
 #include "model.h"
+#include "names.h"
 
 namespace lvsnat::top {
 
@@ -29,8 +31,26 @@ struct Selection {
   int row = 0, top = 0;
 };
 
-enum class SortBy : std::uint8_t { finding, legs, client, real_server, state, age, left, idle, answer, packets, bytes };
-inline constexpr std::size_t kSorts = 11;
+/// In the order of the columns that they belong to.
+enum class SortBy : std::uint8_t {
+  finding,
+  legs,
+  client,
+  vip,
+  real_server,
+  state,
+  age,
+  left,
+  idle,
+  packets,
+  answer,
+  director,
+  handshake,
+  rtt,
+  bytes,
+  repeats
+};
+inline constexpr std::size_t kSorts = 16;
 std::string_view name(SortBy);
 
 /// What was opened over a view.
@@ -61,7 +81,8 @@ struct View {
     std::string filter;
   };
   std::vector<Left> left;
-  std::uint64_t revision = 0;  // grows when the choice of rows may have changed
+  std::shared_ptr<const NameMap> names = std::make_shared<const NameMap>();  // looked up so far; shown with show_names
+  std::uint64_t revision = 0;                                                // grows when the choice of rows may have changed
 
   [[nodiscard]] Selection& selection() { return selections[index(current)]; }
   [[nodiscard]] const Selection& selection() const { return selections[index(current)]; }
@@ -86,12 +107,14 @@ struct Scene {
   const View& view;
   const Listing& listing;
   Timestamp now;  // live: advances between snapshots
+  /// Where addresses are noted that were shown and have no name yet, with show_names. nullptr: nobody asks.
+  std::set<Address>* nameless = nullptr;
 };
 
 /// What a row is, for Selection::key.
 std::string row_key(const Snapshot&, const Listing&, ViewName, std::size_t row);
-/// The text of a row that `/` searches, in lower case.
-std::string row_text(const Snapshot&, const Listing&, ViewName, std::size_t row);
+/// The text of a row of the current view that `/` searches, in lower case.
+std::string row_text(const Snapshot&, const Listing&, const View&, std::size_t row);
 /// Puts the selection where its row is now and scrolls it into `height` lines of `lines_per_row`.
 void settle(const Snapshot&, const Listing&, View&, int height, int lines_per_row);
 /// The finding that the selected row of the current view leads to: itself, or the worst of the row. nullptr: none.

@@ -58,6 +58,9 @@ class LVSNAT_EXPORT Analyzer {
   void feed(std::span<const Frame> frames, const std::vector<Vantage>& vantages);
   /// Live: the present, so that silences are noticed and ended connections retired. Nanoseconds since the epoch.
   void advance(Timestamp now);
+  /// Live: the director's kernel as it is now, in place of what was known of it. Services that it names are looked for in the
+  /// packets from here on. May be nullptr: not known any more.
+  void update_state(std::shared_ptr<const KernelState> state);
 
   /// What can be said now. May be called at any time and again later; costs a pass over the connections.
   /// `statistics`: of the sources, for drops, gaps and truncation (verdicts of absence are withdrawn there).

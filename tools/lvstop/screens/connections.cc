@@ -1,6 +1,9 @@
 #include "screens/connections.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
 
 namespace lvsnat::top {
 namespace {
@@ -29,7 +32,9 @@ std::string state_text(const ConnectionRow& row) {
 
 std::string left_text(const ConnectionRow& row, const Scene& scene) {
   if (!row.expires) return "-";
-  const std::int64_t gone = (scene.now - scene.snapshot.now) / kSecond;
+  // A saved table stands still; a live one goes on from when it was read.
+  const Snapshot& s = scene.snapshot;
+  const std::int64_t gone = s.capture.mode == Mode::live ? (scene.now - s.state_taken.value_or(s.now)) / kSecond : 0;
   const std::int64_t left = std::max<std::int64_t>(0, std::int64_t{*row.expires} - std::max<std::int64_t>(gone, 0));
   const std::string seconds = std::to_string(left % 60);
   return std::to_string(left / 60) + ":" + (seconds.size() < 2 ? "0" : "") + seconds;
@@ -48,6 +53,12 @@ std::vector<Column> all_columns() {
       {"AGAIN", 5, 5, Align::right, 8},
   };
 }
+
+/// The order that a click on the heading of each of all_columns() asks for.
+constexpr std::array<std::optional<SortBy>, 19> kSortOfColumn{
+    SortBy::legs,    SortBy::legs, SortBy::finding,  std::nullopt,      SortBy::client,    SortBy::vip,  SortBy::real_server,
+    SortBy::state,   SortBy::age,  SortBy::left,     SortBy::idle,      SortBy::packets,   SortBy::answer,
+    SortBy::director, SortBy::handshake, std::nullopt, SortBy::rtt, SortBy::bytes, SortBy::repeats};
 
 TableRow row_cells(const Scene& scene, const ConnectionRow& row, bool unicode) {
   const Connection& c = row.connection;
@@ -75,6 +86,41 @@ TableRow row_cells(const Scene& scene, const ConnectionRow& row, bool unicode) {
       {short_count(bytes), {}},
       {repeats == 0 ? "-" : short_count(repeats), {repeats == 0 ? Tone::plain : Tone::warning, false, false}},
   };
+}
+
+/// The rows in sight, and where their columns stand.
+struct ShownTable {
+  std::vector<Column> columns;
+  std::vector<std::optional<SortBy>> sorts;  // of each column
+  std::vector<TableRow> cells;
+  std::vector<PlacedColumn> placed;
+};
+
+ShownTable shown_table(const Scene& scene, Area area, bool unicode) {
+  const auto& rows = scene.listing.connections;
+  const Snapshot& s = scene.snapshot;
+  const int top = scene.view.selection().top;
+  ShownTable table;
+  // Columns that were switched off, and the time left where no kernel table tells it, do not take part.
+  std::vector<std::size_t> kept;
+  const std::vector<Column> all = all_columns();
+  const bool any_left =
+      std::any_of(s.connections.begin(), s.connections.end(), [](const ConnectionRow& r) { return r.expires.has_value(); });
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (scene.view.hidden_columns.contains(all[i].heading)) continue;
+    if (all[i].heading == "LEFT" && !any_left) continue;
+    kept.push_back(i);
+    table.columns.push_back(all[i]);
+    table.sorts.push_back(kSortOfColumn[i]);
+  }
+  for (int i = 0; i < area.height - 1 && i + top < static_cast<int>(rows.size()); ++i) {
+    TableRow whole = row_cells(scene, s.connections[rows[static_cast<std::size_t>(i + top)]], unicode);
+    TableRow shown;
+    for (const std::size_t k : kept) shown.push_back(std::move(whole[k]));
+    table.cells.push_back(std::move(shown));
+  }
+  table.placed = layout(table.columns, table.cells, area.width);
+  return table;
 }
 
 void draw_two_lines(const Scene& scene, Canvas& canvas, Area area, int row, const ConnectionRow& r, bool selected) {
@@ -138,33 +184,27 @@ void ConnectionsScreen::draw(const Scene& scene, Canvas& canvas, Area area) cons
     }
     return;
   }
-  std::vector<TableRow> cells;
-  for (int i = 0; i < area.height - 1 && i + selection.top < static_cast<int>(rows.size()); ++i) {
-    cells.push_back(row_cells(scene, s.connections[rows[static_cast<std::size_t>(i + selection.top)]], canvas.unicode()));
+  const ShownTable table = shown_table(scene, area, canvas.unicode());
+  draw_headings(canvas, area.top, table.columns, table.placed, area.width, {Tone::faint, true, false});
+  for (const PlacedColumn& p : table.placed) {
+    if (table.sorts[p.column] != (scene.view.follow ? SortBy::age : scene.view.sort)) continue;
+    canvas.put(area.top, p.at, fit(table.columns[p.column].heading, p.width, table.columns[p.column].align, canvas.unicode()),
+               {Tone::accent, true, false});
   }
-  // Columns that were switched off, and the time left where no kernel table tells it, do not take part.
-  std::vector<Column> columns;
-  std::vector<std::size_t> kept;
-  const std::vector<Column> all = all_columns();
-  const bool any_left =
-      std::any_of(s.connections.begin(), s.connections.end(), [](const ConnectionRow& r) { return r.expires.has_value(); });
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (scene.view.hidden_columns.contains(all[i].heading)) continue;
-    if (all[i].heading == "LEFT" && !any_left) continue;
-    kept.push_back(i);
-    columns.push_back(all[i]);
-  }
-  for (TableRow& row : cells) {
-    TableRow shown;
-    for (const std::size_t i : kept) shown.push_back(std::move(row[i]));
-    row = std::move(shown);
-  }
-  const auto placed = layout(columns, cells, area.width);
-  draw_headings(canvas, area.top, columns, placed, area.width, {Tone::faint, true, false});
-  for (std::size_t i = 0; i < cells.size(); ++i) {
+  for (std::size_t i = 0; i < table.cells.size(); ++i) {
     const int row = static_cast<int>(i);
-    draw_row(canvas, area.top + 1 + row, columns, placed, cells[i], area.width, row + selection.top == selection.row);
+    draw_row(canvas, area.top + 1 + row, table.columns, table.placed, table.cells[i], area.width,
+             row + selection.top == selection.row);
   }
+}
+
+std::optional<SortBy> ConnectionsScreen::sort_at(const Scene& scene, Area area, int column) const {
+  if (lines_per_row(area.width) == 2) return std::nullopt;
+  const ShownTable table = shown_table(scene, area, true);
+  for (const PlacedColumn& p : table.placed) {
+    if (column >= p.at && column <= p.at + p.width) return table.sorts[p.column];
+  }
+  return std::nullopt;
 }
 
 const Screen& connections_screen() {

@@ -10,6 +10,7 @@ class ConnectionsScreen final : public Screen {
   void draw(const Scene&, Canvas&, Area) const override;
   [[nodiscard]] int lines_per_row(int width) const override;
   [[nodiscard]] int list_height(const Scene&, Area) const override;
+  [[nodiscard]] std::optional<SortBy> sort_at(const Scene&, Area, int column) const override;
   /// Headings that the columns menu offers.
   static std::vector<std::string> optional_columns();
 };

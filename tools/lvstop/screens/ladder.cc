@@ -308,15 +308,16 @@ int draw_ladder(const Scene& scene, const Page& page, Canvas& canvas, Area area)
   draw_missing(scene, drawing, c);
   const int used = std::min(drawing.drawn - drawing.first, body.height);
   for (int line = body.top + used; line < body.top + body.height; ++line) draw_rails(canvas, line, lanes);
-  if (most > 0) {
-    const std::string place =
-        std::to_string(drawing.first + 1) + "-" + std::to_string(drawing.first + used) + " of " + std::to_string(drawing.drawn);
-    canvas.put(area.top + 2, area.width - text_width(place), place, {Tone::faint, false, false});
-  }
-  if (below > 1) {
+  if (below > 1 || most > 0) {
     const int rule = area.top + area.height - below;
     for (int column = 0; column < area.width; ++column)
       canvas.put(rule, column, glyphs(canvas.unicode()).horizontal, {Tone::faint, false, false});
+    if (most > 0) {
+      const std::string place = " lines " + std::to_string(drawing.first + 1) + "-" + std::to_string(drawing.first + used) +
+                                " of " + std::to_string(drawing.drawn) +
+                                (drawing.first < most ? ", more: PgDn " : ", all shown ");
+      canvas.put(rule, std::max(0, area.width - text_width(place) - 2), place, {Tone::faint, false, true});
+    }
     draw_lines(canvas, {rule + 1, below - 1, area.width}, footer, 0);
   }
   return most;

@@ -12,7 +12,8 @@ int footer_height(const Scene& scene, Area area) {
   if (area.height < 10) return 0;
   const auto findings = static_cast<int>(std::min<std::size_t>(scene.snapshot.report.findings.size(), 3));
   const int rows = static_cast<int>(scene.listing.overview.size());
-  return std::clamp(area.height - 1 - rows, std::min(3, area.height / 4), 2 + findings);
+  const int most = 2 + findings;
+  return std::clamp(area.height - 1 - rows, std::min({most, 3, area.height / 4}), most);
 }
 
 std::string percent_text(const Tally& tally, bool draining) {

@@ -4,6 +4,7 @@
 // serves the live program, --once and the tests.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,8 @@ class Screen {
   [[nodiscard]] virtual int lines_per_row(int /*width*/) const { return 1; }
   /// Lines of the area that the list itself has (headings and details taken off).
   [[nodiscard]] virtual int list_height(const Scene&, Area area) const { return area.height - 1; }
+  /// The order that a heading at this column of the area stands for; nullopt: none.
+  [[nodiscard]] virtual std::optional<SortBy> sort_at(const Scene&, Area /*area*/, int /*column*/) const { return std::nullopt; }
   /// What only this screen does. True: done, nothing else looks at it.
   virtual bool on_key(Action, const Scene&, View&) const { return false; }
 };

@@ -1,14 +1,17 @@
-// Where lvsdiag's packets come from: capture files, or interfaces. What cannot be opened is told at once and stands in the
-// report as refused.
+// Where packets come from: capture files, or interfaces. What cannot be opened is told at once and stands in the report as
+// refused.
+//
+// Threads: main only.
 #pragma once
 
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "common/capture_plan.h"
-#include "lvsdiag/options.h"
+#include "common/options.h"
 #include "lvsnat/source.h"
 
 namespace lvsnat::tool {
@@ -18,10 +21,10 @@ struct Inputs {
   std::map<std::size_t, SourceStatistics> refused;  // by position among all
 };
 
-/// Every -r.
-Inputs open_files(const DiagnosisOptions& options);
+/// Every -r. `tool` is who complains about what cannot be opened.
+Inputs open_files(std::string_view tool, const CommonOptions& options);
 /// Every interface of the plan.
-Inputs open_interfaces(const DiagnosisOptions& options, const CapturePlan& plan);
+Inputs open_interfaces(std::string_view tool, const CommonOptions& options, const CapturePlan& plan);
 /// One entry for each input, in the order given.
 std::vector<SourceStatistics> statistics_of(const Inputs& inputs);
 

@@ -1,9 +1,10 @@
-#include "lvsdiag/inputs.h"
+#include "common/inputs.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,8 +14,8 @@
 namespace lvsnat::tool {
 namespace {
 
-SourceStatistics refused(const std::string& name, const Error& error) {
-  complain("lvsdiag", error.message);
+SourceStatistics refused(std::string_view tool, const std::string& name, const Error& error) {
+  complain(tool, error.message);
   SourceStatistics statistics;
   statistics.name = name;
   statistics.refused = true;
@@ -24,7 +25,7 @@ SourceStatistics refused(const std::string& name, const Error& error) {
 
 }  // namespace
 
-Inputs open_files(const DiagnosisOptions& o) {
+Inputs open_files(std::string_view tool, const CommonOptions& o) {
   Inputs inputs;
   std::vector<std::unique_ptr<PacketSource>> sources;
   for (std::size_t i = 0; i < o.read.size(); ++i) {
@@ -32,14 +33,14 @@ Inputs open_files(const DiagnosisOptions& o) {
     if (opened) {
       sources.push_back(std::move(*opened));
     } else {
-      inputs.refused.emplace(i, refused(o.read[i], opened.error()));
+      inputs.refused.emplace(i, refused(tool, o.read[i], opened.error()));
     }
   }
   if (!sources.empty()) inputs.source = merge_sources(std::move(sources));
   return inputs;
 }
 
-Inputs open_interfaces(const DiagnosisOptions& o, const CapturePlan& plan) {
+Inputs open_interfaces(std::string_view tool, const CommonOptions& o, const CapturePlan& plan) {
   Inputs inputs;
   std::vector<std::unique_ptr<PacketSource>> sources;
   for (std::size_t i = 0; i < plan.interfaces.size(); ++i) {
@@ -60,7 +61,7 @@ Inputs open_interfaces(const DiagnosisOptions& o, const CapturePlan& plan) {
       sources.push_back(std::move(*opened));
       continue;
     }
-    SourceStatistics statistics = refused(name, opened.error());
+    SourceStatistics statistics = refused(tool, name, opened.error());
     statistics.interface = name;
     statistics.live = true;
     inputs.refused.emplace(i, std::move(statistics));

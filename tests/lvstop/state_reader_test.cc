@@ -1,0 +1,129 @@
+// The process that reads the kernel's state: what it may do, and that it goes when it should.
+#include "state_reader.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "state_watch.h"
+
+namespace lvsnat::top {
+namespace {
+
+/// The one child of this process; 0: none.
+pid_t child() {
+  std::ifstream file("/proc/self/task/" + std::to_string(getpid()) + "/children");
+  pid_t pid = 0;
+  file >> pid;
+  return pid;
+}
+
+std::string status_line(pid_t pid, const std::string& name) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind(name + ":", 0) == 0) return line.substr(name.size() + 1);
+  }
+  return {};
+}
+
+TEST(StateReader, ReadsThisHostAgainAndAgain) {
+  auto reader = StateReader::start();
+  ASSERT_TRUE(reader) << reader.error().message;
+  utsname self{};
+  ASSERT_EQ(uname(&self), 0);
+  for (int i = 0; i < 3; ++i) {
+    auto state = (*reader)->read();
+    ASSERT_TRUE(state) << state.error().message;
+    EXPECT_EQ((*state)->kernel, self.release);
+    EXPECT_EQ((*state)->source, "live");
+    EXPECT_TRUE((*state)->known.links);
+  }
+}
+
+TEST(StateReader, KeepsNothingButTheRightToAskTheKernel) {
+  const int open_before = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  auto reader = StateReader::start();
+  ASSERT_TRUE(reader);
+  ASSERT_TRUE((*reader)->read());  // it has stepped down by now
+  const pid_t pid = child();
+  ASSERT_NE(pid, 0);
+  constexpr unsigned long long kNetAdmin = 1ULL << 12;
+  for (const char* set : {"CapEff", "CapPrm"})
+    EXPECT_EQ(std::stoull(status_line(pid, set), nullptr, 16) & ~kNetAdmin, 0u) << set;
+  for (const char* set : {"CapInh", "CapAmb"}) EXPECT_EQ(std::stoull(status_line(pid, set), nullptr, 16), 0u) << set;
+  EXPECT_EQ(std::stoi(status_line(pid, "NoNewPrivs")), 1);
+  if (DIR* folder = opendir(("/proc/" + std::to_string(pid) + "/fd").c_str())) {
+    int count = 0;
+    while (const dirent* entry = readdir(folder)) count += entry->d_name[0] != '.' ? 1 : 0;
+    closedir(folder);
+    EXPECT_EQ(count, 4);  // /dev/null three times, and the socket
+  }
+  close(open_before);
+}
+
+TEST(StateReader, GoesWhenItIsNotNeededAnyMore) {
+  auto reader = StateReader::start();
+  ASSERT_TRUE(reader);
+  ASSERT_TRUE((*reader)->read());
+  reader->reset();
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD);
+}
+
+TEST(StateReader, AnInterruptedReadIsAnError) {
+  auto reader = StateReader::start();
+  ASSERT_TRUE(reader);
+  (*reader)->interrupt();
+  EXPECT_FALSE((*reader)->read());
+}
+
+TEST(StateWatch, ReadsUntilItIsStopped) {
+  auto reader = StateReader::start();
+  ASSERT_TRUE(reader);
+  std::mutex mutex;
+  std::condition_variable changed;
+  int seen = 0;
+  {
+    const StateWatch watch({[&] { return (*reader)->read(); }, [&] { (*reader)->interrupt(); },
+                            [&](const std::shared_ptr<const KernelState>&) {
+                              const std::lock_guard lock(mutex);
+                              ++seen;
+                              changed.notify_all();
+                            },
+                            [](const std::string& why) { ADD_FAILURE() << why; }},
+                           std::chrono::milliseconds(1));
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return seen >= 3; });
+  }
+  EXPECT_GE(seen, 3);
+}
+
+TEST(StateWatch, TellsOnceThatItIsBlind) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::string trouble;
+  const StateWatch watch({[]() -> StateWatch::Reading { return Error{ErrorCode::io, "it is gone"}; }, [] {},
+                          [](const std::shared_ptr<const KernelState>&) { ADD_FAILURE(); },
+                          [&](const std::string& why) {
+                            const std::lock_guard lock(mutex);
+                            EXPECT_EQ(trouble, "");
+                            trouble = why;
+                            changed.notify_all();
+                          }},
+                         std::chrono::milliseconds(1));
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return !trouble.empty(); });
+  EXPECT_NE(trouble.find("it is gone"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lvsnat::top
