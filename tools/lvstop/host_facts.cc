@@ -14,19 +14,32 @@ constexpr std::size_t kMaxFactsOfAKind = 64;
 
 std::string number(std::uint64_t n) { return with_commas(n); }
 
-Fact setting(const std::string& name, const DeviceSetting& value, bool wanted, const std::string& why) {
-  Fact fact{"Interfaces", name, "", Mark::none, ""};
-  if (!value.effective) {
-    fact.value = "not known";
-    fact.mark = Mark::unknown;
-    fact.note = "the sysctl was not read";
-    return fact;
+std::string on_or_off(const DeviceSetting& setting) {
+  return !setting.effective ? "not known" : *setting.effective != 0 ? "on" : "off";
+}
+
+Fact interface_fact(const KernelState& state, const Link& link) {
+  std::string value = std::string(link.up ? "up" : "down") + (link.up && !link.running ? ", no carrier" : "");
+  if (link.mtu != 0) value += ", mtu " + std::to_string(link.mtu);
+  std::size_t shown = 0;
+  for (const InterfaceAddress& address : state.addresses) {
+    if (address.dev != link.name) continue;
+    if (++shown > 6) {
+      value += " ...";
+      break;
+    }
+    value += (shown == 1 ? ", " : " ") + to_string(address.address) + "/" + std::to_string(address.length);
   }
-  fact.value = *value.effective != 0 ? "on" : "off";
-  const bool is = *value.effective != 0;
-  fact.mark = is == wanted ? Mark::good : Mark::warning;
-  if (is != wanted) fact.note = why;
-  return fact;
+  std::string note;
+  if (state.known.sysctls) {
+    // Neither is wrong by itself: the findings say where one is.
+    note = "send_redirects " + on_or_off(effective_send_redirects(state, link.name, false)) + ", rp_filter ";
+    const DeviceSetting filter = effective_rp_filter(state, link.name);
+    note += !filter.effective ? "not known" : *filter.effective == 0 ? "off" : *filter.effective == 1 ? "strict" : "loose";
+  }
+  if (const std::uint64_t dropped = link.rx_dropped + link.tx_dropped; dropped != 0)
+    note += (note.empty() ? "" : ", ") + number(dropped) + " packets dropped by the interface";
+  return {"Interfaces", printable(link.name, 32), value, link.up && link.running ? Mark::good : Mark::warning, note};
 }
 
 void add_sources(std::vector<Fact>& facts, const Report& report) {
@@ -165,35 +178,15 @@ std::vector<Fact> host_facts(const KernelState& state) {
   }
   std::size_t links = 0;
   for (const Link& link : state.links) {
-    if (link.loopback) continue;
+    const bool addressed = std::any_of(state.addresses.begin(), state.addresses.end(),
+                                       [&link](const InterfaceAddress& a) { return a.dev == link.name; });
+    // What is down and was given no address waits for nobody.
+    if (link.loopback || (!link.up && !addressed && link.master.empty())) continue;
     if (++links > kMaxFactsOfAKind) {
       facts.push_back({"Interfaces", "more", number(state.links.size()) + " in all", Mark::none, ""});
       break;
     }
-    const std::string dev = printable(link.name, 32);
-    std::string value = std::string(link.up ? "up" : "down") + (link.up && !link.running ? ", no carrier" : "");
-    if (link.mtu != 0) value += ", mtu " + std::to_string(link.mtu);
-    std::size_t shown = 0;
-    for (const InterfaceAddress& address : state.addresses) {
-      if (address.dev != link.name) continue;
-      if (++shown > 6) {
-        value += " ...";
-        break;
-      }
-      value += (shown == 1 ? ", " : " ") + to_string(address.address) + "/" + std::to_string(address.length);
-    }
-    const std::uint64_t dropped = link.rx_dropped + link.tx_dropped;
-    facts.push_back({"Interfaces", dev, value, link.up && link.running ? Mark::good : Mark::warning,
-                     dropped == 0 ? "" : number(dropped) + " packets dropped by the interface"});
-    if (!state.known.sysctls) continue;
-    facts.push_back(setting(dev + " send_redirects", effective_send_redirects(state, link.name, false), false,
-                            "may tell real servers a way past the director"));
-    Fact rp{"Interfaces", dev + " rp_filter", "not known", Mark::unknown, ""};
-    if (const DeviceSetting filter = effective_rp_filter(state, link.name); filter.effective) {
-      rp.value = *filter.effective == 0 ? "off" : *filter.effective == 1 ? "strict" : "loose";
-      rp.mark = Mark::none;
-    }
-    facts.push_back(std::move(rp));
+    facts.push_back(interface_fact(state, link));
   }
   std::size_t gaps = 0;
   for (const Gap& gap : state.gaps) {

@@ -54,6 +54,7 @@ Live::Live(std::unique_ptr<PacketSource> source, FeedOptions options)
   });
   if (options_.mode == Mode::live) newest_ = wall_now();
   publish();
+  last_publish_ = 0;  // that one knows of no source yet: the next comes at once
 }
 
 Live::~Live() {

@@ -258,6 +258,7 @@ int run(const Options& o) {
   const int ended_by = interactive ? status : 0;
   status = keep(opened, live, interactive ? 0 : status);
   if (ended_by == 0) return status;
+  opened.reader.reset();
   // The shell, or whoever waits, sees what ended us.
   std::signal(ended_by, SIG_DFL);
   std::raise(ended_by);
