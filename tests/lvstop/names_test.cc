@@ -81,7 +81,9 @@ TEST(Names, WhatAStrangerAnswersIsMadeHarmless) {
   EXPECT_EQ(presentable_name("web1.example.org"), "web1.example.org");
   EXPECT_EQ(presentable_name("10.1.1.3"), "");
   EXPECT_EQ(presentable_name("fd00::1"), "");
-  const std::string evil = presentable_name("a\x1b[2J\xe2\x80\xae" "b\r\n");
+  const std::string evil = presentable_name(
+      "a\x1b[2J\xe2\x80\xae"
+      "b\r\n");
   for (const char c : evil) EXPECT_GE(static_cast<unsigned char>(c), 0x20);
   EXPECT_EQ(evil.find("\xe2\x80\xae"), std::string::npos);
   EXPECT_LE(presentable_name(std::string(5000, 'x')).size(), 70u);

@@ -57,8 +57,7 @@ TEST(StateReader, KeepsNothingButTheRightToAskTheKernel) {
   const pid_t pid = child();
   ASSERT_NE(pid, 0);
   constexpr unsigned long long kNetAdmin = 1ULL << 12;
-  for (const char* set : {"CapEff", "CapPrm"})
-    EXPECT_EQ(std::stoull(status_line(pid, set), nullptr, 16) & ~kNetAdmin, 0u) << set;
+  for (const char* set : {"CapEff", "CapPrm"}) EXPECT_EQ(std::stoull(status_line(pid, set), nullptr, 16) & ~kNetAdmin, 0u) << set;
   for (const char* set : {"CapInh", "CapAmb"}) EXPECT_EQ(std::stoull(status_line(pid, set), nullptr, 16), 0u) << set;
   EXPECT_EQ(std::stoi(status_line(pid, "NoNewPrivs")), 1);
   if (DIR* folder = opendir(("/proc/" + std::to_string(pid) + "/fd").c_str())) {
@@ -111,8 +110,10 @@ TEST(StateWatch, TellsOnceThatItIsBlind) {
   std::mutex mutex;
   std::condition_variable changed;
   std::string trouble;
-  const StateWatch watch({[]() -> StateWatch::Reading { return Error{ErrorCode::io, "it is gone"}; }, [] {},
-                          [](const std::shared_ptr<const KernelState>&) { ADD_FAILURE(); },
+  const StateWatch watch({[]() -> StateWatch::Reading {
+                            return Error{ErrorCode::io, "it is gone"};
+                          },
+                          [] {}, [](const std::shared_ptr<const KernelState>&) { ADD_FAILURE(); },
                           [&](const std::string& why) {
                             const std::lock_guard lock(mutex);
                             EXPECT_EQ(trouble, "");

@@ -63,7 +63,8 @@ Status rename_over(const std::string& part, const std::string& path);
 
 /// What is wrong with these outputs (option and path; empty: not given): one would replace an input, or two are one file.
 /// Empty: nothing. "-" is no file.
-std::string collision(const std::vector<std::pair<std::string_view, std::string>>& outputs, const std::vector<std::string>& inputs);
+std::string collision(const std::vector<std::pair<std::string_view, std::string>>& outputs,
+                      const std::vector<std::string>& inputs);
 
 /// Descriptors 0 to 2 that are closed are opened on /dev/null, so that no capture or output file becomes standard output; SIGPIPE
 /// becomes the error of a write.

@@ -626,7 +626,10 @@ void App::choose_save(int what) {
   std::string stamp = to_rfc3339(shown_->now).substr(0, 19);
   stamp.erase(std::remove_if(stamp.begin(), stamp.end(), [](char c) { return c == '-' || c == ':'; }), stamp.end());
   const bool packets = what == kPacketsAll || what == kPacketsFiltered || what == kPacketsTagged;
-  edit_ = (hooks_.save_directory ? hooks_.save_directory() : std::string()) + "lvstop-" + stamp + "Z." + (packets ? "pcapng" : what == kText ? "txt" : "ndjson");
+  edit_ = (hooks_.save_directory ? hooks_.save_directory() : std::string()) + "lvstop-" + stamp + "Z." +
+          (packets         ? "pcapng"
+           : what == kText ? "txt"
+                           : "ndjson");
   prompt_ = Prompt::file_name;
 }
 

@@ -145,7 +145,8 @@ int Stream::run(const Options& o, Live& live, bool refused) {
   live.for_each_connection([&](const Connection& c, std::span<const int> codes) { connection(c, codes); });
   const auto snapshot = live.latest();
   news_of(*snapshot);
-  (void)output_.write(render_report_line(snapshot->report, o.names ? tool::look_up_names(snapshot->report) : HostNames())).has_value();
+  (void)output_.write(render_report_line(snapshot->report, o.names ? tool::look_up_names(snapshot->report) : HostNames()))
+      .has_value();
   return commit(output_, tell_status(snapshot->report, refused));
 }
 

@@ -34,7 +34,7 @@ class Stream {
   void news_of(const Snapshot&);
   std::mutex mutex_;  // guards the output
   tool::Output& output_;
-  std::set<std::string> findings_;     // what was written, by what they are about
+  std::set<std::string> findings_;      // what was written, by what they are about
   std::vector<std::uint64_t> dropped_;  // told so far, by source
 };
 

@@ -35,7 +35,7 @@ struct FeedOptions {
   AnalyzerOptions analyzer;
   std::string inputs;  // for the first line
   std::string host;
-  std::vector<std::string> notes;  // what the user should know, one sentence each
+  std::vector<std::string> notes;         // what the user should know, one sentence each
   std::vector<SourceStatistics> refused;  // inputs that could not be opened
   std::size_t history_bytes = 64u << 20;  // what the recorder keeps
   /// Writes packets: injected, so that this file needs no capture library. Returns what to say.
@@ -134,7 +134,7 @@ class Live final : public Control {
   std::int64_t last_publish_ = 0, refresh_ = kSecond;  // by the steady clock; between snapshots while packets come
   std::int64_t cost_ = 0;                              // processor time of the last snapshot
   bool fresh_state_ = false;                           // no snapshot has shown the kernel's state as it is now
-  std::optional<std::size_t> seeking_beyond_;  // to the next finding: how many there were
+  std::optional<std::size_t> seeking_beyond_;          // to the next finding: how many there were
   Timestamp newest_ = 0;
   bool ended_ = false;
   std::string problem_;

@@ -93,8 +93,7 @@ Status open_host(const Options& o, Opened& opened) {
   // Only what the kernel and the command line say: files are not read with rights that their writers lack.
   auto services = tool::service_options(o);
   if (!services) return services.error();
-  if (opened.state)
-    services->insert(services->end(), opened.state->ipvs.services.begin(), opened.state->ipvs.services.end());
+  if (opened.state) services->insert(services->end(), opened.state->ipvs.services.begin(), opened.state->ipvs.services.end());
   // Services may come while we watch, so the kernel must not leave out what belongs to none now.
   const tool::CapturePlan plan = tool::plan_capture(o, opened.state.get(), *services, false);
   opened.notes.insert(opened.notes.end(), plan.notes.begin(), plan.notes.end());

@@ -30,9 +30,7 @@ struct Head {
   std::uint32_t error = 0;  // 1 + ErrorCode; 0: a snapshot follows, else a message
 };
 
-Error broken(std::string what) {
-  return {ErrorCode::io, "the process that reads this host's kernel state " + std::move(what)};
-}
+Error broken(std::string what) { return {ErrorCode::io, "the process that reads this host's kernel state " + std::move(what)}; }
 
 bool send_all(int fd, const void* data, std::size_t size) {
   const char* at = static_cast<const char*>(data);

@@ -21,8 +21,8 @@ class StateWatch {
  public:
   using Reading = Result<std::shared_ptr<const KernelState>>;
   struct Calls {
-    std::function<Reading()> read;       // may wait
-    std::function<void()> interrupt;     // a read() that waits returns
+    std::function<Reading()> read;    // may wait
+    std::function<void()> interrupt;  // a read() that waits returns
     std::function<void(std::shared_ptr<const KernelState>)> news;
     std::function<void(std::string)> trouble;  // once: it is not read any more, and why
   };

@@ -10,9 +10,10 @@ namespace lvsnat::top {
 namespace {
 
 constexpr std::array<std::string_view, kViews> kViewNames{"overview", "connections", "findings", "real-servers", "host"};
-constexpr std::array<std::string_view, kSorts> kSortNames{
-    "finding",   "legs", "client",  "VIP",         "real server",      "state",          "age",        "time left",
-    "idle",      "packets", "answer time", "time in the director", "handshake time", "round trip", "bytes",      "sent again"};
+constexpr std::array<std::string_view, kSorts> kSortNames{"finding",        "legs",       "client",      "VIP",
+                                                          "real server",    "state",      "age",         "time left",
+                                                          "idle",           "packets",    "answer time", "time in the director",
+                                                          "handshake time", "round trip", "bytes",       "sent again"};
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -233,7 +234,8 @@ Listing list_rows(const Snapshot& s, const View& view) {
       }
     }
     const auto by_address = [&service](int a, int b) {
-      const RealServerRow &x = service.real_servers[static_cast<std::size_t>(a)], &y = service.real_servers[static_cast<std::size_t>(b)];
+      const RealServerRow &x = service.real_servers[static_cast<std::size_t>(a)],
+                          &y = service.real_servers[static_cast<std::size_t>(b)];
       return std::tie(x.destination.rip, x.port) < std::tie(y.destination.rip, y.port);
     };
     std::stable_sort(servers.begin(), servers.end(), by_address);

@@ -56,9 +56,9 @@ std::vector<Column> all_columns() {
 
 /// The order that a click on the heading of each of all_columns() asks for.
 constexpr std::array<std::optional<SortBy>, 19> kSortOfColumn{
-    SortBy::legs,    SortBy::legs, SortBy::finding,  std::nullopt,      SortBy::client,    SortBy::vip,  SortBy::real_server,
-    SortBy::state,   SortBy::age,  SortBy::left,     SortBy::idle,      SortBy::packets,   SortBy::answer,
-    SortBy::director, SortBy::handshake, std::nullopt, SortBy::rtt, SortBy::bytes, SortBy::repeats};
+    SortBy::legs,      SortBy::legs, SortBy::finding, std::nullopt,  SortBy::client,  SortBy::vip,    SortBy::real_server,
+    SortBy::state,     SortBy::age,  SortBy::left,    SortBy::idle,  SortBy::packets, SortBy::answer, SortBy::director,
+    SortBy::handshake, std::nullopt, SortBy::rtt,     SortBy::bytes, SortBy::repeats};
 
 TableRow row_cells(const Scene& scene, const ConnectionRow& row, bool unicode) {
   const Connection& c = row.connection;
