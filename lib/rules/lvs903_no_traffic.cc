@@ -1,11 +1,25 @@
 #include <algorithm>
 
+#include "base/text.h"
 #include "facts/facts.h"
 #include "rules/catalog.h"
 #include "rules/sink.h"
 
 namespace lvsnat::rules {
 namespace {
+
+/// Somebody asked for a VIP's MAC, the director answered, and nothing came of it: another answer may have been believed. That
+/// one goes to the asker alone, where this director cannot see it.
+const Question* answered_in_vain(const Facts& facts) {
+  for (const Question& q : facts.questions) {
+    if (!facts.vips.contains(q.target) || q.asker.is_none() || facts.is_director(q.asker)) continue;
+    const bool ours = std::any_of(facts.claims.begin(), facts.claims.end(), [&](const Claim& c) {
+      return c.as_reply && c.address == q.target && facts.is_director(c.mac);
+    });
+    if (ours && facts.last - q.last.time >= kSecond) return &q;
+  }
+  return nullptr;
+}
 
 void check(const Facts& facts, FindingSink& sink) {
   if (facts.connections.total != 0 || facts.packets.total + facts.sources.size() == 0) return;
@@ -23,6 +37,18 @@ void check(const Facts& facts, FindingSink& sink) {
   f.cause +=
       " Requests go elsewhere (another address, another interface or VLAN, a filter that left them out), or nobody tried at the "
       "time.";
+  if (const Question* q = answered_in_vain(facts)) {
+    const std::string asker = to_string(q->asker), vip = to_string(q->target);
+    f.subject.client = asker;
+    f.cause += " " + asker + " asked for the MAC of " + vip +
+               ", got this director's answer and sent nothing here: another host may have answered as well and been believed "
+               "(LVS117), which cannot be seen from here.";
+    FindingSink::prove(f, facts.evidence(q->first, asker + " asks who has " + vip));
+    FindingSink::cure(f, {Where::client,
+                          (q->target.is_v4() ? "ip neigh show " : "ip -6 neigh show ") + vip + "   # on " + asker +
+                              ": is that a MAC of this director?",
+                          std::nullopt});
+  }
   FindingSink::unchecked(
       f, known ? "a connection to the VIP from a client while the capture runs"
                : "the services, with --config, --service or --state, and a connection to the VIP while the capture runs");

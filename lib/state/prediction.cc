@@ -440,11 +440,25 @@ class Forecast {
   bool mark_service_ = false, v6_ = false;
 };
 
-/// The connected network that the VIP belongs to, wider than the address itself.
+/// The device that holds the VIP and leads somewhere; empty where it is on a device that no route uses (lo, a dummy) or nowhere.
+std::string wire_of(const KernelState& state, const Address& vip) {
+  const InterfaceAddress* held = find_address(state, vip);
+  if (held == nullptr) return {};
+  const bool leads = std::any_of(state.routes.begin(), state.routes.end(), [&](const Route& r) {
+    return r.type == RouteType::unicast &&
+           std::any_of(r.nexthops.begin(), r.nexthops.end(), [&](const NextHop& hop) { return hop.dev == held->dev; });
+  });
+  return leads && held->dev != "lo" ? held->dev : std::string();
+}
+
+/// The connected network that the VIP belongs to, wider than the address itself. Where the VIP is on a wire, only a network of
+/// that wire: the real servers' own may have the same numbers (the VIP as a /32 outside, clients by way of a router).
 const InterfaceAddress* network_of(const KernelState& state, const Address& vip, Prefix& network) {
   const InterfaceAddress* best = nullptr;
+  const std::string wire = wire_of(state, vip);
   for (const InterfaceAddress& a : state.addresses) {
     if (a.address.is_v4() != vip.is_v4() || a.address.is_loopback() || a.length >= (vip.is_v4() ? 32 : 128)) continue;
+    if (!wire.empty() && a.dev != wire) continue;
     const auto prefix = parse_prefix(to_string(a.peer.value_or(a.address)) + "/" + std::to_string(a.length));
     if (!prefix || !prefix->contains(vip) || (best != nullptr && best->length >= a.length)) continue;
     best = &a;

@@ -173,6 +173,20 @@ TEST(Prediction, WhereRequestsComeInIsAGuessWhenRoutesSayOtherwise) {
   EXPECT_FALSE(p.arrival_doubtful);
 }
 
+// A router outside, the VIP as a /32 there, and real servers in a network of the same numbers: its hosts are no clients.
+TEST(Prediction, ANetworkOfTheVipsNumbersElsewhereIsNotTheVips) {
+  KernelState s;
+  hold(s, "eth0", "192.168.1.110", 32);
+  hold(s, "eth1", "192.168.1.9", 24);
+  route(s, "192.168.1.0/24", "eth1");
+  EXPECT_FALSE(neighbour_client(s, address("192.168.1.110"), {}).is_none())
+      << "eth0 leads nowhere: a dummy, as far as routes tell";
+  route(s, "192.168.1.1/32", "eth0");
+  EXPECT_TRUE(neighbour_client(s, address("192.168.1.110"), {}).is_none());
+  hold(s, "eth0", "192.168.1.111", 24);
+  EXPECT_FALSE(neighbour_client(s, address("192.168.1.110"), {}).is_none());
+}
+
 TEST(Prediction, NothingKnownNothingSaid) {
   const Prediction p = predict(KernelState{}, NftRules{}, question());
   for (const Leg leg : kLegs) EXPECT_NE(p.leg(leg).fate, LegFate::dies) << p.leg(leg).decides;

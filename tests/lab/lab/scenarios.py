@@ -571,6 +571,8 @@ def _(S, n):
 @scn('96', 'two-net', 'gateway-address-taken')
 def _(S, n):
     n.host('rogue', 'other').nic('eth0', 'in', '10.1.1.9/24')
+    # Real servers learn the director's MAC from its own questions; the other one has to speak up to be believed.
+    S.events = [(0.8, 'rogue', 'arping -q -U -c 4 -I eth0 10.1.1.9')]
     S.culprit = 'rogue'
     S.cure = 'take 10.1.1.9 off the other host'
 
