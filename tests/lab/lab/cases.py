@@ -90,7 +90,14 @@ CASES = [
     # Redirects are sent, and nobody listens.
     case('39', diag(1, each('LVS111', ONE_NET) + ', LVS202'), clean(ONE_NET)),
     # ---- a real server's way back
-    case('30', diag(2, 'LVS101 10.1.1.3'), trace(TWO_NET, {'rs2': 'LVS301 10.1.1.3, LVS309 10.1.1.3'}), ci=True),
+    case(
+        '30',
+        diag(2, 'LVS101 10.1.1.3'),
+        trace(TWO_NET, {'rs2': 'LVS301 10.1.1.3, LVS309 10.1.1.3'}),
+        ask('rs2', LEARN, 2, 'LVS301 10.1.1.3', 'LVS306', label='rs2 learns'),
+        ask('rs2', LEARN + ' --no-state', 2, 'LVS309 10.1.1.3', label='rs2 wire'),
+        ci=True,
+    ),
     case('31', diag(2, each('LVS101', TWO_NET)), trace(TWO_NET, {h: f'LVS301 {r}' for h, r in TWO_NET.items()})),
     case('12', diag(2, 'LVS101 fd00:10::4'), trace(IPV6, {'rs3': 'LVS301 fd00:10::4'})),
     case('16', diag(2, 'LVS101 10.1.1.4'), trace(TWO_NET, {'rs3': 'LVS301 10.1.1.4'})),
@@ -120,8 +127,13 @@ CASES = [
         trace(ONE_NET, {h: f'LVS304 {r}' for h, r in ONE_NET.items()}),
         ask('rs2', 'lvstrace', 2, 'LVS304 192.168.1.3', 'LVS306', when='after', label='rs2 after'),
     ),
-    # On one wire with two networks the client is no neighbour of the real servers: redirects are sent, none is believed.
-    case('49', diag(1, each('LVS111', TWO_NET), besides='LVS202'), trace(TWO_NET)),
+    # Two networks on one wire: redirects name a gateway of a foreign network, and shared_media lets it pass.
+    case(
+        '49',
+        diag(2, each('LVS111', TWO_NET), besides='LVS202 LVS101'),
+        trace(TWO_NET, {h: f'LVS304|LVS309 {r}' for h, r in TWO_NET.items()}),
+        ask('rs3', STATIC, 2, 'LVS304 10.1.1.4', 'LVS306', when='after', label='rs3 after'),
+    ),
     # ---- the director
     case('17', diag(2, 'LVS104, LVS211')),
     case('22', diag(2, 'LVS109')),
