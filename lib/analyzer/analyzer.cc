@@ -219,7 +219,9 @@ struct Analyzer::Impl {
     in.last = options.live ? std::max(last, now) : last;
     in.live = options.live;
     in.retired = &retired_tallies;
-    return survey(in);
+    Facts facts = survey(in);
+    facts.clients = options.clients;
+    return facts;
   }
 };
 
@@ -288,7 +290,16 @@ Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
   Report r = make_report(facts, std::move(diagnosis));
   r.tool = i.options.tool;
   r.tool_version = kVersion;
-  if (i.options.state && !i.options.state->hostname.empty()) r.host = i.options.state->hostname;
+  if (i.options.state) {
+    const KernelState& state = *i.options.state;
+    if (!state.hostname.empty()) r.host = state.hostname;
+    r.not_read = state.gaps;
+    for (const Declaration& d : i.options.declared) {
+      // Options say what is looked at, files what should run.
+      if (d.origin == Origin::option) continue;
+      for (const std::string& difference : differences(d, state)) r.differences.push_back(d.source + ": " + difference);
+    }
+  }
   return r;
 }
 

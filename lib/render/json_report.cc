@@ -293,6 +293,14 @@ void put_report(Json& out, const Report& report, const HostNames& names) {
   }
   out["findings"] = std::move(findings);
   if (!report.prediction.empty()) out["prediction"] = prediction_json(report);
+  if (!report.differences.empty()) out["differences"] = list_of_words(report.differences);
+  for (const Gap& gap : report.not_read) {
+    Json one;
+    one["what"] = words(gap.what);
+    one["why"] = words(gap.why);
+    one["would_tell"] = words(gap.would_tell);
+    out["not_read"].push_back(std::move(one));
+  }
   if (!names.empty()) {
     Json& list = out["names"];
     for (const auto& [address, host_name] : names) list[printable(address)] = words(host_name);

@@ -136,11 +136,13 @@ class TextReport {
       heading("And, in short (-v tells all of it)");
       for (std::size_t i = full; i < report_.findings.size(); ++i) one_line(report_.findings[i]);
     }
+    differences();
     prediction();
     services();
     latencies();
     captured();
     director();
+    not_read();
     host_names();
     go_on();
     return std::move(out_);
@@ -165,6 +167,31 @@ class TextReport {
     if (!options_.color) return;
     out_.insert(at + length, kPlain);
     out_.insert(at, color);
+  }
+
+  // ---- state
+
+  void differences() {
+    constexpr std::size_t kMost = 12;
+    if (report_.differences.empty()) return;
+    heading("Configured and running differ");
+    const std::size_t shown = options_.verbose ? report_.differences.size() : std::min(report_.differences.size(), kMost);
+    for (std::size_t i = 0; i < shown; ++i) paragraph("  ", "    ", report_.differences[i]);
+    if (shown < report_.differences.size())
+      paragraph("  ", "  ", "... and " + std::to_string(report_.differences.size() - shown) + " more (-v tells all of them)");
+  }
+
+  void not_read() {
+    constexpr std::size_t kMost = 12;
+    if (report_.not_read.empty()) return;
+    heading("Not read of the kernel's state, and what it would have told");
+    const std::size_t shown = options_.verbose ? report_.not_read.size() : std::min(report_.not_read.size(), kMost);
+    for (std::size_t i = 0; i < shown; ++i) {
+      const Gap& gap = report_.not_read[i];
+      paragraph("  ", "    ", gap.what + " (" + gap.why + ")" + (gap.would_tell.empty() ? "" : ": " + gap.would_tell));
+    }
+    if (shown < report_.not_read.size())
+      paragraph("  ", "  ", "... and " + std::to_string(report_.not_read.size() - shown) + " more (-v tells all of them)");
   }
 
   // ---- prediction

@@ -21,6 +21,15 @@ std::string master_of(const KernelState& state, std::string dev) {
   return dev;
 }
 
+/// Those of the clients asked about that this destination can serve.
+std::vector<Address> named_clients(const Facts& facts, const Destination& destination) {
+  std::vector<Address> out;
+  for (const Address& a : facts.clients) {
+    if (a.is_v4() == destination.rip.is_v4()) out.push_back(a);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string Outlook::arrival(const Connection& c, Leg leg) const {
@@ -100,13 +109,6 @@ std::vector<Standing> Outlook::standing() const {
       Standing s;
       s.service = &service;
       s.destination = &d;
-      PredictionQuestion q;
-      q.client.address = example_client(*facts_.state, seed.is_none() ? d.rip : seed);
-      if (q.client.address.is_none()) continue;
-      q.any_client = true;
-      q.service = service;
-      q.destination = d;
-      s.prediction = predict(*facts_.state, *facts_.filter, q);
       if (i < facts_.tallies.size()) {
         for (const DestinationTally& t : facts_.tallies[i].destinations) {
           if (t.destination.rip != d.rip) continue;
@@ -114,7 +116,19 @@ std::vector<Standing> Outlook::standing() const {
           s.replies_pass = s.replies_pass || t.legs[index(Leg::masq)] != 0;
         }
       }
-      all.push_back(std::move(s));
+      PredictionQuestion q;
+      q.service = service;
+      q.destination = d;
+      const auto ask = [&](const Address& client) {
+        if (client.is_none() || all.size() >= kMost) return;
+        q.client.address = client;
+        s.prediction = predict(*facts_.state, *facts_.filter, q);
+        all.push_back(s);
+      };
+      const std::vector<Address> named = named_clients(facts_, d);
+      q.any_client = named.empty();
+      if (named.empty()) ask(example_client(*facts_.state, seed.is_none() ? d.rip : seed));
+      for (const Address& client : named) ask(client);
     }
   }
   return all;
@@ -133,10 +147,11 @@ std::vector<Forecast> forecasts(const Facts& facts) {
   for (const Service& service : facts.services) {
     for (const Destination& d : service.destinations) {
       const bool mark = service.protocol == ServiceProtocol::fwmark;
-      std::vector<Address> clients;
+      std::vector<Address> clients = named_clients(facts, d);
       for (const Address& a : seen) {
-        if (a.is_v4() == d.rip.is_v4()) clients.push_back(a);
+        if (facts.clients.empty() && a.is_v4() == d.rip.is_v4()) clients.push_back(a);
       }
+      if (clients.empty() && !facts.clients.empty()) continue;  // they are of the other family
       const bool example = clients.empty();
       if (example) clients.push_back(example_client(*facts.state, mark ? d.rip : service.vip));
       for (const Address& client : clients) {

@@ -22,6 +22,7 @@
 #include "state/ip_json.h"
 #include "state/ipvs_messages.h"
 #include "state/live_files.h"
+#include "state/live_nft.h"
 #include "state/netlink.h"
 #include "state/proc_net.h"
 #include "state/route_messages.h"
@@ -30,6 +31,7 @@ namespace lvsnat {
 namespace {
 
 constexpr const char* kProc = "/proc";
+constexpr const char* kModules = "/lib/modules";
 constexpr std::uint16_t kLookupTable = 0x1000;                    // RTM_F_LOOKUP_TABLE
 constexpr std::uint16_t kIpProto = 27, kSport = 28, kDport = 29;  // RTA_IP_PROTO, RTA_SPORT, RTA_DPORT
 
@@ -57,9 +59,7 @@ class LiveReader {
     read_live_files(kProc, state_);
     if (state_.ipvs.present) ipvs();
     remove_duplicates(state_);
-    state_.gaps.push_back({"nft ruleset", "is not read from the live kernel",
-                           "whether a filter rule drops or rewrites requests or replies: save `nft -j list ruleset` as nft.json "
-                           "beside the other files of a state directory"});
+    read_live_nft(kProc, kModules, state_);
     state_.gaps.push_back(
         {"connection tracking table", "is not read from the live kernel", "how connection tracking sees the flows"});
     return std::move(state_);

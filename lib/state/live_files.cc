@@ -117,6 +117,21 @@ class SettingsReader {
   bool any_ = false;
 };
 
+/// The names of legacy tables are root's to read; which modules there are is everybody's.
+void read_legacy_tables(const fs::path& proc, bool v6, KernelState& state) {
+  const std::string file = v6 ? "net/ip6_tables_names" : "net/ip_tables_names";
+  const std::string module = v6 ? "ip6_tables" : "ip_tables";
+  bool& known = v6 ? state.known.legacy_tables_v6 : state.known.legacy_tables_v4;
+  if (const auto text = read_file(proc / file, kMaxSetting)) {
+    parse_legacy_tables(*text, v6, state);
+  } else {
+    known = text.error().code == ErrorCode::not_found || (state.known.modules && !has_module(state, module));
+    if (!known)
+      state.gaps.push_back({"/proc/" + file, text.error().message, "whether iptables-legacy has rules, which no listing of nft shows"});
+  }
+  tell_legacy_tables(v6, state);
+}
+
 }  // namespace
 
 Result<std::string> read_head(const fs::path& path, std::size_t limit, bool& complete) {
@@ -164,6 +179,9 @@ void read_live_files(const fs::path& proc, KernelState& state) {
        [&](const std::string& t) { return parse_proc_counters(t, state); });
   feed("net/netstat", "", [&](const std::string& t) { return parse_proc_counters(t, state); });
   feed("net/arp", "", [&](const std::string& t) { return parse_proc_arp(t, state); });
+
+  read_legacy_tables(proc, false, state);
+  read_legacy_tables(proc, true, state);
 
   std::error_code error;
   state.ipvs.present = fs::exists(proc / "net/ip_vs", error);

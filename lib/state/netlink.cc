@@ -77,7 +77,8 @@ Status NetlinkSocket::send(const Request& request, std::uint16_t flags) {
   return ok();
 }
 
-Result<NetlinkSocket::End> NetlinkSocket::receive(bool dump, int& error, const Take& take) {
+Result<NetlinkSocket::End> NetlinkSocket::receive(bool dump, int& error, const Take& take,
+                                                  const std::function<bool()>& enough) {
   alignas(nlmsghdr) static thread_local std::uint8_t buffer[kBuffer];
   bool interrupted = false;
   while (true) {
@@ -104,17 +105,18 @@ Result<NetlinkSocket::End> NetlinkSocket::receive(bool dump, int& error, const T
         return interrupted ? End::interrupted : End::done;
       }
       take(header.nlmsg_type, body);
-      if (!dump) return End::done;
+      if (!dump || (enough && enough())) return End::done;
     }
   }
 }
 
-Status NetlinkSocket::dump(const Request& request, const std::function<void()>& restart, const Take& take) {
+Status NetlinkSocket::dump(const Request& request, const std::function<void()>& restart, const Take& take,
+                           const std::function<bool()>& enough) {
   for (int i = 0; i < kTries; ++i) {
     if (i != 0) restart();
     if (Status sent = send(request, NLM_F_DUMP); !sent) return sent;
     int error = 0;
-    auto end = receive(true, error, take);
+    auto end = receive(true, error, take, enough);
     if (!end) return end.error();
     if (error == EAGAIN || error == EBUSY) continue;
     if (error != 0) return failure("the kernel's answer", error);
@@ -126,7 +128,7 @@ Status NetlinkSocket::dump(const Request& request, const std::function<void()>& 
 Status NetlinkSocket::ask(const Request& request, int& error, const Take& take) {
   error = 0;
   if (Status sent = send(request, 0); !sent) return sent;
-  auto end = receive(false, error, take);
+  auto end = receive(false, error, take, {});
   if (!end) return end.error();
   return ok();
 }

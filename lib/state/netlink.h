@@ -58,7 +58,9 @@ class NetlinkSocket {
 
   /// Every message of a dump. When the table changed in between, `restart` is called and the dump is made anew, a few times.
   /// Errors: limit (it never stood still), no_permission, unsupported, io.
-  Status dump(const Request& request, const std::function<void()>& restart, const Take& take);
+  /// `enough` may end a dump early; the socket is of no use afterwards.
+  Status dump(const Request& request, const std::function<void()>& restart, const Take& take,
+              const std::function<bool()>& enough = {});
   /// One question, one answer. `error` gets the kernel's errno (0: none); the status is about the socket.
   Status ask(const Request& request, int& error, const Take& take);
 
@@ -66,7 +68,7 @@ class NetlinkSocket {
   explicit NetlinkSocket(mnl_socket* socket) : socket_(socket) {}
   Status send(const Request& request, std::uint16_t flags);
   enum class End { done, interrupted };
-  Result<End> receive(bool dump, int& error, const Take& take);
+  Result<End> receive(bool dump, int& error, const Take& take, const std::function<bool()>& enough);
 
   mnl_socket* socket_ = nullptr;
   std::uint32_t sequence_ = 0;

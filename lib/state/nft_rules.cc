@@ -75,6 +75,27 @@ void read_set(const json& object, bool map, NftRules& rules) {
   rules.add(std::move(set));
 }
 
+bool has_extension(const NftRule& rule) {
+  return std::any_of(rule.statements.begin(), rule.statements.end(),
+                     [](const json& statement) { return statement.is_object() && statement.contains("xt"); });
+}
+
+/// nft translates the extensions of iptables into words of its own when it prints text, never in JSON. Where both listings are
+/// of the same ruleset, such rules are read from the text.
+void take_translations(const NftRules& text, NftRules& rules) {
+  for (NftChain& chain : rules.chains) {
+    const NftChain* same = text.chain(chain.family, chain.table, chain.name);
+    if (same == nullptr || same->rules.size() != chain.rules.size()) continue;
+    for (std::size_t i = 0; i < chain.rules.size(); ++i) {
+      NftRule& rule = chain.rules[i];
+      const NftRule& translated = same->rules[i];
+      if (!has_extension(rule) || translated.statements.empty()) continue;
+      rule.text = translated.text;
+      rule.statements = translated.statements;
+    }
+  }
+}
+
 }  // namespace
 
 const NftChain* NftRules::chain(const std::string& family, const std::string& table, const std::string& name) const {
@@ -137,6 +158,7 @@ NftRules read_nft_rules(const KernelState& state) {
     if (parsed) {
       rules = std::move(parsed).value();
       rules.source = live ? "nft" : "nft.json";
+      if (state.known.nft_text) take_translations(parse_nft_text(state.nft_text), rules);
       return rules;
     }
     rules.notes.push_back("nft.json: " + parsed.error().message);
@@ -145,7 +167,7 @@ NftRules read_nft_rules(const KernelState& state) {
     std::vector<std::string> notes = std::move(rules.notes);
     rules = parse_nft_text(state.nft_text);
     rules.notes.insert(rules.notes.begin(), notes.begin(), notes.end());
-    rules.source = "nft.txt";
+    rules.source = live ? "nft" : "nft.txt";
   }
   return rules;
 }

@@ -162,6 +162,15 @@ class RuleReader {
       if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end()) return nullptr;
       return json{{"ct", {{"key", key}}}};
     }
+    if (word == "fib") {
+      json flags = json::array();
+      flags.push_back(take());
+      while (peek() == ".") {
+        ++at_;
+        flags.push_back(take());
+      }
+      return json{{"fib", {{"flags", std::move(flags)}, {"result", take()}}}};
+    }
     static constexpr std::array kHeaders{"ip", "ip6", "tcp", "udp", "sctp", "th", "icmp", "icmpv6"};
     if (std::find(kHeaders.begin(), kHeaders.end(), word) == kHeaders.end()) return nullptr;
     return json{{"payload", {{"protocol", word}, {"field", take()}}}};
@@ -275,6 +284,18 @@ class RuleReader {
   std::size_t at_ = 0;
 };
 
+/// A rule's text with single blanks: translations of iptables leave gaps.
+string words_from(std::string_view line) {
+  string out = printable(line, 300);
+  bool quoted = false;
+  char before = '\0';
+  std::erase_if(out, [&](char c) {
+    quoted = quoted != (c == '"');
+    return std::exchange(before, c) == ' ' && c == ' ' && !quoted;
+  });
+  return out;
+}
+
 int priority_of(const std::vector<string>& tokens, std::size_t at) {
   // "filter", "filter + 10", "mangle - 1", "-150"
   static constexpr std::array<std::pair<std::string_view, int>, 6> kNames{
@@ -377,7 +398,7 @@ NftRules parse_nft_text(std::string_view text) {
       } else if (tokens[0] != "comment" && count < kMaxRules) {
         ++count;
         NftRule rule;
-        rule.text = printable(line.substr(0, line.find(" # handle ")), 300);
+        rule.text = words_from(line.substr(0, line.find(" # handle ")));
         rule.statements = RuleReader(std::move(tokens)).read();
         for (const json& s : rule.statements) {
           if (s.contains("counter") && s["counter"].is_object()) rule.packets = s["counter"]["packets"].get<std::uint64_t>();

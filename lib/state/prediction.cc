@@ -149,6 +149,8 @@ class Forecast {
 
   void no_rules(PredictedLeg& l) const {
     if (!rules_.known) l.doubts.emplace_back("filter rules were not read");
+    if (!(v6_ ? state_.legacy_tables_v6 : state_.legacy_tables_v4).empty())
+      l.doubts.emplace_back("rules of iptables-legacy were not read");
   }
 
   void request() {

@@ -418,4 +418,26 @@ Reading parse_proc_modules(std::string_view text, KernelState& state) {
   return reading;
 }
 
+void parse_legacy_tables(std::string_view text, bool v6, KernelState& state) {
+  std::vector<std::string>& tables = v6 ? state.legacy_tables_v6 : state.legacy_tables_v4;
+  for (const std::string_view line : lines_of(text)) {
+    constexpr std::size_t kMaxTables = 16;
+    const std::string name = printable(trim(line), kMaxName);
+    if (name.empty() || tables.size() >= kMaxTables || std::find(tables.begin(), tables.end(), name) != tables.end()) continue;
+    tables.push_back(name);
+  }
+  (v6 ? state.known.legacy_tables_v6 : state.known.legacy_tables_v4) = true;
+}
+
+void tell_legacy_tables(bool v6, KernelState& state) {
+  const std::vector<std::string>& tables = v6 ? state.legacy_tables_v6 : state.legacy_tables_v4;
+  if (tables.empty()) return;
+  std::string names;
+  for (const std::string& table : tables) names += (names.empty() ? "" : ", ") + table;
+  const std::string command = v6 ? "ip6tables-legacy" : "iptables-legacy";
+  state.gaps.push_back({"rules of " + command,
+                        "there are tables of it (" + names + "); reading them takes a program: " + command + "-save",
+                        "whether one of them drops or rewrites requests or replies"});
+}
+
 }  // namespace lvsnat

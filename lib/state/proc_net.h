@@ -22,6 +22,10 @@ Reading parse_proc_route(std::string_view text, KernelState&);
 Reading parse_proc_arp(std::string_view text, KernelState&);
 Reading parse_proc_counters(std::string_view text, KernelState&);  // snmp and netstat
 Reading parse_proc_modules(std::string_view text, KernelState&);
+/// ip_tables_names, ip6_tables_names: a table a line.
+void parse_legacy_tables(std::string_view text, bool v6, KernelState&);
+/// A gap for tables whose rules nothing shows but iptables-legacy-save.
+void tell_legacy_tables(bool v6, KernelState&);
 
 /// Takes what `from` tells into `into`: services and destinations that are missing are added, empty fields are filled,
 /// nothing that is told already is changed. So one table read from several listings is one table.

@@ -109,13 +109,15 @@ LVSNAT_MEMBERS(Known, m("addresses", &S::addresses); m("links", &S::links); m("r
                m("services", &S::services); m("connections", &S::connections);
                m("counters_of_services", &S::counters_of_services);
                m("modules", &S::modules); m("conntrack", &S::conntrack); m("counters", &S::counters); m("nft_json", &S::nft_json);
-               m("nft_text", &S::nft_text); m("listeners", &S::listeners);)
+               m("nft_text", &S::nft_text); m("listeners", &S::listeners);
+               m("legacy_tables_v4", &S::legacy_tables_v4); m("legacy_tables_v6", &S::legacy_tables_v6);)
 LVSNAT_MEMBERS(KernelState, m("hostname", &S::hostname); m("taken", &S::taken); m("kernel", &S::kernel); m("origin", &S::origin);
                m("known", &S::known); m("links", &S::links); m("addresses", &S::addresses); m("routes", &S::routes);
                m("rules", &S::rules);
                m("neighbours", &S::neighbours); m("exceptions", &S::exceptions); m("route_answers", &S::route_answers);
                m("sysctls", &S::sysctls); m("ipvs", &S::ipvs); m("modules", &S::modules); m("conntrack", &S::conntrack);
                m("counters", &S::counters); m("nft_json", &S::nft_json); m("nft_text", &S::nft_text); m("tc_text", &S::tc_text);
+               m("legacy_tables_v4", &S::legacy_tables_v4); m("legacy_tables_v6", &S::legacy_tables_v6);
                m("listeners", &S::listeners); m("traceroutes", &S::traceroutes); m("gaps", &S::gaps);)
 // clang-format on
 

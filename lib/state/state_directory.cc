@@ -201,6 +201,13 @@ class DirectoryReader {
       state_.tc_text = printable_lines(t);
       return Reading{true, {}};
     });
+    for (const bool v6 : {false, true}) {
+      feed(v6 ? "ip6_tables_names" : "ip_tables_names", [this, v6](const std::string& t) {
+        parse_legacy_tables(t, v6, state_);
+        tell_legacy_tables(v6, state_);
+        return Reading{true, {}};
+      });
+    }
     if (const auto output = load("conntrack.txt")) note("conntrack.txt", parse_conntrack(*output, state_));
     feed("nft.json", [this](const std::string& t) {
       Reading reading;

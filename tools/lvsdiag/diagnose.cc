@@ -116,6 +116,7 @@ int diagnose(const DiagnosisOptions& o) {
   auto saved = read_saved_state(o);
   if (!saved) return give_up(o, saved.error().message);
   analysis.state = host ? host : std::move(*saved);
+  analysis.clients = o.clients;
 
   Inputs inputs = open_files("lvsdiag", o);
   Analyzer analyzer(std::move(analysis));
@@ -158,24 +159,31 @@ int diagnose(const DiagnosisOptions& o) {
 }
 
 int check(const DiagnosisOptions& o) {
-  // The kernel is asked with the rights that there are; files are read without.
-  const bool live = o.state.empty() || o.state == "live";
-  auto state = live ? read_state_of_this_host() : read_saved_state(o);
-  if (!state) return give_up(o, state.error().message);
+  // The kernel is asked with the rights that there are; files are read without any.
+  std::shared_ptr<const KernelState> host;
+  if (o.state.empty() || o.state == "live") {
+    auto state = read_state_of_this_host();
+    if (!state) return give_up(o, state.error().message);
+    host = std::move(*state);
+  }
+  auto outputs = open_outputs_and_step_down(o);
+  if (!outputs) return failed(outputs.error());
+  Output& answer = *outputs->answer;
   auto declared = read_declarations(o);
   if (!declared)
     return declared.error().code == ErrorCode::usage ? bad_usage("lvsdiag", declared.error().message)
                                                      : give_up(o, declared.error().message);
+  auto saved = read_saved_state(o);
+  if (!saved) return give_up(o, saved.error().message);
   AnalyzerOptions analysis;
   analysis.declared = std::move(*declared);
-  analysis.state = std::move(*state);
-  auto output = Output::open(o.output, {.force = o.force});
-  if (!output) return failed(output.error());
+  analysis.state = host ? host : std::move(*saved);
+  analysis.clients = o.clients;
   Report report = Analyzer(std::move(analysis)).report({});
   report.tool_version = LVSNAT_VERSION;
-  static_cast<void>((*output)->write(rendered(o, report, (*output)->descriptor())).has_value());
+  static_cast<void>(answer.write(rendered(o, report, answer.descriptor())).has_value());
   if (exit_status(report) == kUnknown) tell_why_unknown(report);
-  return finish(**output, report);
+  return finish(answer, report);
 }
 
 int snapshot(const DiagnosisOptions& o) {
@@ -183,13 +191,23 @@ int snapshot(const DiagnosisOptions& o) {
   if (std::error_code error; !o.force && o.snapshot != "-" && std::filesystem::is_regular_file(o.snapshot, error)) {
     return bad_usage("lvsdiag", printable(o.snapshot, 200) + ": exists; --force replaces it");
   }
-  auto state = o.state.empty() || o.state == "live" ? read_state_of_this_host() : read_saved_state(o);
-  if (!state) return failed(state.error());
-  auto output = Output::open(o.snapshot, {.mode = 0600, .force = o.force});
-  if (!output) return failed(output.error());
-  Status status = (*output)->write(write_snapshot(**state));
-  if (status) status = (*output)->commit();
-  return status || (*output)->reader_gone() ? 0 : failed(status.error());
+  std::shared_ptr<const KernelState> state;
+  if (o.state.empty() || o.state == "live") {
+    auto host = read_state_of_this_host();
+    if (!host) return failed(host.error());
+    state = std::move(*host);
+  }
+  auto outputs = open_outputs_and_step_down(o);
+  if (!outputs) return failed(outputs.error());
+  if (!state) {
+    auto saved = read_saved_state(o);
+    if (!saved) return failed(saved.error());
+    state = std::move(*saved);
+  }
+  Output& file = *outputs->answer;
+  Status status = file.write(write_snapshot(*state));
+  if (status) status = file.commit();
+  return status || file.reader_gone() ? 0 : failed(status.error());
 }
 
 }  // namespace lvsnat::tool

@@ -9,6 +9,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/text.h"
+
 namespace lvsnat::tool {
 namespace {
 
@@ -55,6 +57,13 @@ std::variant<DiagnosisOptions, int> parse_diagnosis_options(int argc, char** arg
       ->type_name("FILE")
       ->group("What is known of the cluster (else services are inferred from the packets)");
 
+  std::vector<std::string> clients;
+  app.add_option("--client", clients, "Predict for this client (repeatable); default those seen, or an example")
+      ->allow_extra_args(false)
+      ->take_all()
+      ->type_name("CIP")
+      ->group("What is known of the cluster (else services are inferred from the packets)");
+
   app.require_subcommand(0, 1);
   app.fallthrough();
   const auto verb = [&app, &o](const char* name, Verb value, const char* help) {
@@ -80,6 +89,11 @@ std::variant<DiagnosisOptions, int> parse_diagnosis_options(int argc, char** arg
     const auto parsed = parse_duration(duration);
     if (!parsed) return bad_usage("lvsdiag", "--for: " + parsed.error().message);
     o.duration = *parsed;
+  }
+  for (const std::string& client : clients) {
+    const auto address = parse_address(client);
+    if (!address) return bad_usage("lvsdiag", "--client " + printable(client, 200) + ": no IP address");
+    o.clients.push_back(*address);
   }
   std::string wrong = contradiction(o);
   if (wrong.empty() && !o.evidence.empty() && std::find(o.read.begin(), o.read.end(), "-") != o.read.end()) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/options.h"
+#include "lvsnat/address.h"
 
 namespace lvsnat::tool {
 
@@ -22,6 +23,7 @@ struct DiagnosisOptions : CommonOptions {
   std::string snapshot = "-";              // snapshot [FILE]
   std::string finding;                     // explain ID
   std::vector<std::string> real_servers;   // probe [RIP...]
+  std::vector<Address> clients;            // --client CIP
 };
 
 /// The options, or the exit status of a program that has nothing more to do.

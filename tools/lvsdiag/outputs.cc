@@ -13,7 +13,9 @@ constexpr const char* kApplication = "lvsdiag " LVSNAT_VERSION;
 
 Result<Outputs> open_outputs(const DiagnosisOptions& o) {
   Outputs outputs;
-  auto answer = Output::open(o.output, {.force = o.force});
+  // A snapshot tells more of a host than everybody need know.
+  auto answer = o.verb == Verb::snapshot ? Output::open(o.snapshot, {.mode = 0600, .force = o.force})
+                                         : Output::open(o.output, {.force = o.force});
   if (!answer) return answer.error();
   outputs.answer = std::move(*answer);
   if (!o.connections.empty()) {

@@ -219,6 +219,7 @@ int watch(const DiagnosisOptions& o) {
   auto saved = read_saved_state(o);
   if (!saved) return give_up(o, saved.error().message);
   analysis.state = *saved ? std::move(*saved) : ready.host;
+  analysis.clients = o.clients;
 
   Analyzer analyzer(std::move(analysis));
   ConnectionLines lines(ready.outputs.connections.get(), o.format == Format::ndjson ? ready.outputs.answer.get() : nullptr);

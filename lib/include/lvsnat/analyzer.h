@@ -38,6 +38,8 @@ struct AnalyzerOptions {
   std::vector<Declaration> declared;
   /// The director's kernel state; its services count as declared.
   std::shared_ptr<const KernelState> state;
+  /// Clients that are asked about: predictions are made for these, not for those seen or for an example.
+  std::vector<Address> clients;
   /// Frames come as they happen: ended connections are retired and handed to the callback, and a silence
   /// that still goes on at report time counts until the time given to advance().
   bool live = false;

@@ -14,6 +14,7 @@
 #include "lvsnat/forecast.h"
 #include "lvsnat/service.h"
 #include "lvsnat/source.h"
+#include "lvsnat/state.h"
 
 namespace lvsnat {
 
@@ -75,6 +76,8 @@ struct Report {
   std::vector<Finding> findings;     // most important first
   std::vector<Forecast> prediction;  // from the director's state; empty without it
   std::vector<std::string> notes;    // sentences that belong under the verdict but accuse nobody
+  std::vector<std::string> differences;  // between what is configured and what runs, one sentence each
+  std::vector<Gap> not_read;             // what of the kernel's state could not be read, and what it would have told
 };
 
 /// 0, 1, 2, 3 as in the contract.

@@ -252,6 +252,7 @@ struct Known {
   bool modules = false, conntrack = false;
   bool counters = false;  // snmp and netstat
   bool nft_json = false, nft_text = false;
+  bool legacy_tables_v4 = false, legacy_tables_v6 = false;  // whether iptables-legacy has tables, not what is in them
   bool listeners = false;
   friend bool operator==(const Known&, const Known&) = default;
 };
@@ -279,7 +280,9 @@ struct KernelState {
   Conntrack conntrack;
   std::map<std::string, std::int64_t> counters;  // "IpExt:InNoRoutes"; /proc/net/snmp and netstat
   std::string nft_json, nft_text;                // as printed by nft, for the evaluation of rules; NOT made printable
-  std::string tc_text;                           // `tc -s qdisc`
+  /// Tables of iptables-legacy, whose rules the nft listing does not hold: "filter", "nat", ...
+  std::vector<std::string> legacy_tables_v4, legacy_tables_v6;
+  std::string tc_text;  // `tc -s qdisc`
   std::vector<Listener> listeners;
   std::vector<Traceroute> traceroutes;
   std::vector<Gap> gaps;
@@ -292,7 +295,8 @@ LVSNAT_EXPORT Result<KernelState> read_state(const std::filesystem::path& path);
 
 /// This host's kernel as it is now, in the network namespace of the calling thread: links, addresses, routes of all
 /// tables, rules, neighbours and route exceptions by rtnetlink, settings and counters from /proc, IPVS by generic netlink
-/// (CAP_NET_ADMIN) or else from /proc. Nothing is written, no process is started, no module is loaded. `now` becomes
+/// (CAP_NET_ADMIN) or else from /proc, the ruleset of nftables by libnftables where that is installed (opened on demand;
+/// CAP_NET_ADMIN). Nothing is written, no process is started, no module is loaded. `now` becomes
 /// `taken`. What could not be read is a Gap; only a kernel that answers nothing at all is an error (io, no_permission).
 /// May block for some seconds with huge tables.
 LVSNAT_EXPORT Result<KernelState> read_live_state(Timestamp now);
