@@ -229,9 +229,10 @@ class Walk {
     After nothing;
     nothing.next = reach;
     Reach here = reach;
+    bool open = false;  // a match was not certain
     const auto leave = [&](After after) {
       // What did not match surely goes on to the next rule as well.
-      if (here != reach) after.next = std::max(after.next, Reach::possible);
+      if (open) after.next = std::max(after.next, Reach::possible);
       return after;
     };
     for (const json& statement : rule.statements) {
@@ -311,6 +312,7 @@ class Walk {
       if (holds == Tri::maybe) {
         if (key == "match") doubt("`" + nft_words(statement) + "` in " + in.path());
         here = Reach::possible;
+        open = true;
       }
     }
     return nothing;

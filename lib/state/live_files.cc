@@ -127,7 +127,8 @@ void read_legacy_tables(const fs::path& proc, bool v6, KernelState& state) {
   } else {
     known = text.error().code == ErrorCode::not_found || (state.known.modules && !has_module(state, module));
     if (!known)
-      state.gaps.push_back({"/proc/" + file, text.error().message, "whether iptables-legacy has rules, which no listing of nft shows"});
+      state.gaps.push_back(
+          {"/proc/" + file, text.error().message, "whether iptables-legacy has rules, which no listing of nft shows"});
   }
   tell_legacy_tables(v6, state);
 }

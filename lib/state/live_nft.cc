@@ -193,20 +193,21 @@ class Libnftables {
     void* library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
       const char* why = ::dlerror();
-      return Error{ErrorCode::not_found, std::string(kLibrary) + " is not there (Debian's package libnftables1)" +
-                                             (why != nullptr && std::string_view(why).find("No such file") == std::string_view::npos
-                                                  ? ": " + printable(why, 200)
-                                                  : std::string())};
+      return Error{
+          ErrorCode::not_found,
+          std::string(kLibrary) + " is not there (Debian's package libnftables1)" +
+              (why != nullptr && std::string_view(why).find("No such file") == std::string_view::npos ? ": " + printable(why, 200)
+                                                                                                      : std::string())};
     }
     Libnftables out;
     const auto find = [library](const char* name, auto& function) {
       function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
       return function != nullptr;
     };
-    if (!find("nft_ctx_new", out.create_) || !find("nft_ctx_free", out.destroy_) || !find("nft_ctx_output_set_flags", out.flags_) ||
-        !find("nft_ctx_buffer_output", out.buffer_output_) || !find("nft_ctx_buffer_error", out.buffer_error_) ||
-        !find("nft_ctx_get_output_buffer", out.output_) || !find("nft_ctx_get_error_buffer", out.error_) ||
-        !find("nft_run_cmd_from_buffer", out.run_))
+    if (!find("nft_ctx_new", out.create_) || !find("nft_ctx_free", out.destroy_) ||
+        !find("nft_ctx_output_set_flags", out.flags_) || !find("nft_ctx_buffer_output", out.buffer_output_) ||
+        !find("nft_ctx_buffer_error", out.buffer_error_) || !find("nft_ctx_get_output_buffer", out.output_) ||
+        !find("nft_ctx_get_error_buffer", out.error_) || !find("nft_run_cmd_from_buffer", out.run_))
       return Error{ErrorCode::unsupported, std::string(kLibrary) + " lacks functions that it should have"};
     return out;  // stays loaded: it keeps tables of its own for the process
   }
@@ -300,9 +301,7 @@ NftPresence nft_presence(const std::filesystem::path& proc, const std::filesyste
 }
 
 void read_live_nft(const std::filesystem::path& proc, const std::filesystem::path& modules, KernelState& state) {
-  const auto gap = [&state](std::string why) {
-    state.gaps.push_back({"nft ruleset", std::move(why), kWouldTell});
-  };
+  const auto gap = [&state](std::string why) { state.gaps.push_back({"nft ruleset", std::move(why), kWouldTell}); };
   const auto none = [&state] {
     state.nft_json = R"({"nftables": []})";
     state.known.nft_json = true;
@@ -313,14 +312,15 @@ void read_live_nft(const std::filesystem::path& proc, const std::filesystem::pat
     case NftPresence::absent:
       return none();
     case NftPresence::not_told:
-      return gap("nf_tables is not among the modules that are loaded, and whether it is built in is not told; asking could load it");
+      return gap(
+          "nf_tables is not among the modules that are loaded, and whether it is built in is not told; asking could load it");
   }
   auto socket = NetlinkSocket::open(NETLINK_NETFILTER);
   // A kernel that knows no such protocol has no nftables.
   if (!socket) return socket.error().code == ErrorCode::unsupported ? none() : gap(socket.error().message);
   int error = 0;
-  const Status asked =
-      socket->ask(Request(nft_message(NFT_MSG_GETGEN)).head(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0}), error, [](std::uint16_t, Bytes) {});
+  const Status asked = socket->ask(Request(nft_message(NFT_MSG_GETGEN)).head(nfgenmsg{AF_UNSPEC, NFNETLINK_V0, 0}), error,
+                                   [](std::uint16_t, Bytes) {});
   if (!asked) return gap(asked.error().message);
   if (error == EPERM) return gap("needs CAP_NET_ADMIN");
   if (error == EINVAL || error == EOPNOTSUPP) return none();
@@ -329,7 +329,8 @@ void read_live_nft(const std::filesystem::path& proc, const std::filesystem::pat
   if (extent->rules > kMaxRules) return gap("more than " + std::to_string(kMaxRules >> 20) + " MiB of rules");
   const bool terse = extent->elements > kMaxElements;
   const auto library = Libnftables::open();
-  if (!library) return gap(library.error().message + "; save `nft -j list ruleset` as nft.json beside the other files of a state directory");
+  if (!library)
+    return gap(library.error().message + "; save `nft -j list ruleset` as nft.json beside the other files of a state directory");
   using Library = Libnftables;
   const auto list = [&](unsigned flags) { return library->list(flags | (terse ? Library::kTerse : 0)); };
   const auto refuse = [&](const Library::Listing& listing) {
@@ -345,7 +346,8 @@ void read_live_nft(const std::filesystem::path& proc, const std::filesystem::pat
     state.nft_json = terse ? without_elements(json.text, extent->filled) : std::move(json.text);
     state.known.nft_json = true;
     if (terse)
-      state.gaps.push_back({"elements of nft sets", "too many to read beside a director's work", "which addresses and ports the sets hold"});
+      state.gaps.push_back(
+          {"elements of nft sets", "too many to read beside a director's work", "which addresses and ports the sets hold"});
     if (state.nft_json.find("\"xt\"") == std::string::npos) return;
   }
   Library::Listing text = list(Library::kText);

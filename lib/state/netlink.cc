@@ -77,8 +77,7 @@ Status NetlinkSocket::send(const Request& request, std::uint16_t flags) {
   return ok();
 }
 
-Result<NetlinkSocket::End> NetlinkSocket::receive(bool dump, int& error, const Take& take,
-                                                  const std::function<bool()>& enough) {
+Result<NetlinkSocket::End> NetlinkSocket::receive(bool dump, int& error, const Take& take, const std::function<bool()>& enough) {
   alignas(nlmsghdr) static thread_local std::uint8_t buffer[kBuffer];
   bool interrupted = false;
   while (true) {

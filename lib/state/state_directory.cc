@@ -201,13 +201,8 @@ class DirectoryReader {
       state_.tc_text = printable_lines(t);
       return Reading{true, {}};
     });
-    for (const bool v6 : {false, true}) {
-      feed(v6 ? "ip6_tables_names" : "ip_tables_names", [this, v6](const std::string& t) {
-        parse_legacy_tables(t, v6, state_);
-        tell_legacy_tables(v6, state_);
-        return Reading{true, {}};
-      });
-    }
+    read_legacy_tables(false);
+    read_legacy_tables(true);
     if (const auto output = load("conntrack.txt")) note("conntrack.txt", parse_conntrack(*output, state_));
     feed("nft.json", [this](const std::string& t) {
       Reading reading;
@@ -228,6 +223,20 @@ class DirectoryReader {
       state_.known.nft_text = true;
       return Reading{true, {}};
     });
+  }
+
+  /// Without a file the list of modules tells whether there can be any.
+  void read_legacy_tables(bool v6) {
+    const std::string name = v6 ? "ip6_tables_names" : "ip_tables_names";
+    bool& known = v6 ? state_.known.legacy_tables_v6 : state_.known.legacy_tables_v4;
+    feed(name, [this, v6](const std::string& t) {
+      parse_legacy_tables(t, v6, state_);
+      tell_legacy_tables(v6, state_);
+      return Reading{true, {}};
+    });
+    if (known || !state_.known.modules) return;
+    known = !has_module(state_, v6 ? "ip6_tables" : "ip_tables");
+    if (!known) gap(name, "no such file", "whether iptables-legacy has rules, which no listing of nft shows");
   }
 
   static std::string printable_lines(std::string_view text) {

@@ -57,6 +57,12 @@ FilterVerdict forward(const std::string& rules, const std::string& policy = "acc
 
 TEST(FilterWalk, NoRulesAccept) { EXPECT_EQ(walk_filter(text(""), "forward", reply()).verdict, FilterVerdict::accept); }
 
+TEST(FilterWalk, TwoRulesThatMayMatchAreNoCertainty) {
+  EXPECT_EQ(forward("xt match recent drop\n xt match geoip drop"), FilterVerdict::unknown);
+  EXPECT_EQ(forward("xt match recent drop\n xt match geoip drop", "drop"), FilterVerdict::drop);
+  EXPECT_EQ(forward("xt match recent accept\n xt match geoip accept", "drop"), FilterVerdict::unknown);
+}
+
 TEST(FilterWalk, PolicyCounts) {
   const FilterResult r = walk_filter(text(forward_chain("", "drop")), "forward", reply());
   ASSERT_EQ(r.verdict, FilterVerdict::drop);

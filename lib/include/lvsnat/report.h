@@ -73,9 +73,9 @@ struct Report {
   std::vector<ServiceTally> services;
   ConnectionTally connections;
   PacketTally packets;
-  std::vector<Finding> findings;     // most important first
-  std::vector<Forecast> prediction;  // from the director's state; empty without it
-  std::vector<std::string> notes;    // sentences that belong under the verdict but accuse nobody
+  std::vector<Finding> findings;         // most important first
+  std::vector<Forecast> prediction;      // from the director's state; empty without it
+  std::vector<std::string> notes;        // sentences that belong under the verdict but accuse nobody
   std::vector<std::string> differences;  // between what is configured and what runs, one sentence each
   std::vector<Gap> not_read;             // what of the kernel's state could not be read, and what it would have told
 };
