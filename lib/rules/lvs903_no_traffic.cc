@@ -73,7 +73,10 @@ arrive here.
 
     lvsdiag: no traffic of any service was seen
 
-and exit status 3. Live: `tcpdump -ni eth0 host 192.168.1.110` stays empty too.
+and exit status 3; with kernel state at hand that alone decides, and is 0 where
+nothing is wrong in it. Live: `tcpdump -ni eth0 host 192.168.1.110` stays empty
+too. A client that asked for the VIP by ARP, was answered by this director and
+sent nothing is named: another host may have answered it as well.
 
 ## How it comes about
 
