@@ -151,6 +151,7 @@ class PcapLive final : public LiveSource {
   [[nodiscard]] bool finished() const override { return finished_; }
   [[nodiscard]] const std::vector<Vantage>& vantages() const override { return vantages_; }
   [[nodiscard]] int packet_descriptor() const override { return finished_ ? -1 : pcap_get_selectable_fd(handle_.get()); }
+  [[nodiscard]] Timestamp now() const override { return clock_value(CLOCK_REALTIME); }
   [[nodiscard]] int wake_descriptor() const override { return stopping_ ? -1 : wake_.get(); }
 
   [[nodiscard]] std::vector<SourceStatistics> statistics() const override {

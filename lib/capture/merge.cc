@@ -37,8 +37,11 @@ class MergedSource final : public PacketSource {
         live |= input.live != nullptr && !input.source->finished();
         waiting += input.count - input.next;
       }
-      if (waiting > 0) return merge(out);
-      if (finished()) return 0;
+      if (waiting > 0) {
+        if (const std::size_t count = merge(out); count > 0) return count;
+      } else if (finished()) {
+        return 0;
+      }
       if (live) {
         if (waited_) {
           waited_ = false;
@@ -105,6 +108,21 @@ class MergedSource final : public PacketSource {
     }
   }
 
+  /// A live input that has nothing at hand may yet bring packets that are earlier than those of the others: for so long, these
+  /// are kept back. Stamps of the future, after the clock was set back, wait for nothing.
+  struct Unsettled {
+    Timestamp after = std::numeric_limits<Timestamp>::max(), until = 0;
+    [[nodiscard]] bool has(Timestamp time) const { return time > after && time <= until; }
+  };
+  [[nodiscard]] Unsettled unsettled() const {
+    for (const Input& input : inputs_) {
+      if (input.live == nullptr || input.next != input.count || input.source->finished()) continue;
+      const Timestamp now = input.live->now();
+      return {now - kSettling, now};
+    }
+    return {};
+  }
+
   std::size_t merge(std::span<Frame> out) {
     std::size_t count = 0;
     while (count < out.size()) {
@@ -131,9 +149,11 @@ class MergedSource final : public PacketSource {
         }
       }
       if (best == nullptr) break;
+      const Unsettled unsettled = this->unsettled();
       while (count < out.size() && best->next < best->count) {
         const Timestamp time = best->frames[best->next].time;
         if (time > limit || (time == limit && limit_is_earlier)) break;
+        if (unsettled.has(time)) return count;
         out[count++] = best->frames[best->next++];
       }
       // What it brings next may be earlier than all others, and reading it would move the frames handed out already.
@@ -146,7 +166,8 @@ class MergedSource final : public PacketSource {
     std::vector<pollfd> descriptors;
     for (const Input& input : inputs_) {
       if (input.live == nullptr || input.live->finished()) continue;
-      descriptors.push_back({input.live->packet_descriptor(), POLLIN, 0});
+      // What is kept back is at hand already; the others are waited for.
+      if (input.next == input.count) descriptors.push_back({input.live->packet_descriptor(), POLLIN, 0});
       descriptors.push_back({input.live->wake_descriptor(), POLLIN, 0});
     }
     ::poll(descriptors.data(), descriptors.size(), kPollMilliseconds);

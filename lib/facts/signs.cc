@@ -38,13 +38,14 @@ Missing missing_demasq(const Facts& facts, const Suspect& s) {
 Mac reply_destination(const Facts& facts, const Suspect& s) {
   const LegCount& reply = s.connection.leg(Leg::reply);
   if (reply.packets == 0) return {};
-  const Mac destination = facts.path(reply.path).destination;
-  if (!destination.is_none() && !destination.is_group() && !facts.director_macs.empty() && !facts.is_director(destination))
-    return destination;
+  const Path& first = facts.path(reply.path);
+  // Sent by the director itself it is no bypass but a leak (LVS104), though its way in be seen later, or not at all.
+  if (!first.destination.is_none() && !first.destination.is_group() && !facts.director_macs.empty() &&
+      !facts.is_director(first.destination) && !facts.is_director(first.source))
+    return first.destination;
   for (const Clue& clue : s.clues) {
     if (clue.kind != Clue::Kind::moved || clue.leg != Leg::reply) continue;
     const Path& path = facts.path(clue.path);
-    // Forwarded by the director itself, it is a leak (LVS104), not a bypass.
     if (path.destination.is_none() || path.destination.is_group() || facts.is_director(path.destination) ||
         facts.is_director(path.source))
       continue;

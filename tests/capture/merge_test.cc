@@ -1,6 +1,7 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include "capture/live.h"
 #include "capture_bytes.h"
 
 namespace lvsnat::test {
@@ -90,6 +91,69 @@ TEST_F(Merge, StopEndsAll) {
   all->stop();
   drain(*all);
   EXPECT_TRUE(all->finished());
+}
+
+// A live interface whose packets, and whose clock, are ours.
+class Wire final : public capture::LiveSource {
+ public:
+  explicit Wire(Timestamp& now) : now_(now) { vantages_.emplace_back(); }
+  void bring(std::initializer_list<Timestamp> times) { waiting_.insert(waiting_.end(), times); }
+
+  std::size_t read(std::span<Frame> out) override { return drain(out); }
+  std::size_t drain(std::span<Frame> out) override {
+    std::size_t count = 0;
+    for (; count < out.size() && !waiting_.empty(); waiting_.erase(waiting_.begin())) {
+      out[count] = {};
+      out[count++].time = waiting_.front();
+    }
+    return count;
+  }
+  [[nodiscard]] bool finished() const override { return stopped_ && waiting_.empty(); }
+  [[nodiscard]] const std::vector<Vantage>& vantages() const override { return vantages_; }
+  [[nodiscard]] std::vector<SourceStatistics> statistics() const override { return {{}}; }
+  void stop() noexcept override { stopped_ = true; }
+  [[nodiscard]] int packet_descriptor() const override { return -1; }
+  [[nodiscard]] int wake_descriptor() const override { return -1; }
+  [[nodiscard]] Timestamp now() const override { return now_; }
+
+ private:
+  Timestamp& now_;
+  std::vector<Timestamp> waiting_;
+  std::vector<Vantage> vantages_;
+  bool stopped_ = false;
+};
+
+// The kernel hands over each interface's packets at its own pace: those of one are no reason to believe that the other had none.
+TEST(MergeLive, ALateInterfaceIsWaitedFor) {
+  constexpr Timestamp begin = 1'000 * kSecond;
+  Timestamp now = begin + 1;
+  auto owned_outside = std::make_unique<Wire>(now), owned_inside = std::make_unique<Wire>(now);
+  Wire &outside = *owned_outside, &inside = *owned_inside;
+  std::vector<std::unique_ptr<PacketSource>> both;
+  both.push_back(std::move(owned_outside));
+  both.push_back(std::move(owned_inside));
+  const auto all = merge_sources(std::move(both));
+  std::array<Frame, 8> frames;
+  const auto seen = [&] {
+    std::vector<Timestamp> times;
+    const std::size_t count = all->read(frames);
+    for (std::size_t i = 0; i < count; ++i) times.push_back(frames[i].time - begin);
+    return times;
+  };
+  using Times = std::vector<Timestamp>;
+
+  outside.bring({begin, begin + 1});
+  EXPECT_EQ(seen(), Times());  // inside may have something earlier
+  inside.bring({begin - 5, begin});
+  EXPECT_EQ(seen(), (Times{-5, 0, 0})) << "what comes next inside may be earlier than the other packet outside";
+  now += capture::kSettling;
+  EXPECT_EQ(seen(), (Times{1})) << "nothing came";
+  outside.bring({begin + 2 * kSecond});
+  EXPECT_EQ(seen(), (Times{2 * kSecond})) << "stamped in the future: the clock was set back";
+  outside.bring({now});
+  EXPECT_EQ(seen(), Times());
+  inside.stop();
+  EXPECT_EQ(seen(), (Times{now - begin})) << "nothing more can come inside";
 }
 
 TEST(CaptureInterfaceTable, IsComplete) {
