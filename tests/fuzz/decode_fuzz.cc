@@ -17,7 +17,7 @@ using fuzz::demand;
 void check(const Packet& packet, const Frame& frame) {
   demand(packet.network_offset <= frame.captured, "network_offset lies in the frame");
   demand(packet.transport_offset <= frame.captured, "transport_offset lies in the frame");
-  demand(packet.payload_offset <= frame.captured, "payload_offset lies in the frame");
+  demand(packet.payload_offset == 0 || packet.payload_offset >= packet.network_offset, "the payload stands behind the header");
   demand(packet.kind <= Packet::Kind::unsupported, "the kind is one of the kinds");
 }
 

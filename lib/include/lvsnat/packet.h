@@ -59,7 +59,7 @@ struct Packet {
   bool first_fragment = false;  // more-fragments set, offset 0
   bool has_macs = false;        // SLL: only source_mac, and none on the loopback device
   std::array<std::uint8_t, 6> source_mac{}, destination_mac{};
-  /// Where things start in the frame's bytes; 0 where there is none.
+  /// Where things start in the frame's bytes; 0 where there is none. The payload may start behind what was captured.
   std::uint16_t network_offset = 0, transport_offset = 0, payload_offset = 0;
   const std::uint8_t* data = nullptr;  // Frame::data, borrowed like it
   std::uint32_t captured = 0;
