@@ -318,7 +318,8 @@ Reading parse_proc_route(std::string_view text, KernelState& state) {
   for (const Row& row : rows) {
     if ((row.flags & kUp) == 0) continue;
     Route route;
-    route.destination = Prefix{Address::v4(host(row.destination)), static_cast<std::uint8_t>(__builtin_popcount(row.mask))};
+    route.destination =
+        Prefix{Address::v4(host(row.destination & row.mask)), static_cast<std::uint8_t>(__builtin_popcount(row.mask))};
     route.metric = row.metric;
     if ((row.flags & kReject) != 0) route.type = RouteType::unreachable;
     NextHop hop;
