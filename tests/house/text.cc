@@ -87,7 +87,7 @@ bool touches_raw_string(std::string_view line, std::string& closing) {
 
 // What a program or a host printed is kept as it came.
 bool is_recorded(std::string_view path) {
-  return under(path, "tests/corpus") || path.find("/golden/") != std::string_view::npos ||
+  return under(path, "tests/corpus") || under(path, "tests/fuzz/inputs") || path.find("/golden/") != std::string_view::npos ||
          path.find("/data/") != std::string_view::npos || path.find("/recorded/") != std::string_view::npos;
 }
 
