@@ -92,6 +92,8 @@ struct Analyzer::Impl {
   std::vector<std::uint64_t> malformed;  // by source index
   Timestamp first = 0, last = 0, now = 0;
   ConnectionCallback retirement;
+  mutable Facts sight;                      // what could be seen, as far as legs of connections that leave the table depend on it
+  mutable std::uint64_t sight_packets = 0;  // how many packets that was judged by
   RetiredTallies retired_tallies;  // plainly healthy ones that left the table
   static constexpr std::size_t kMaxRetiredPairs = 65'536, kMaxRetiredHistograms = 256;
   mutable std::vector<SourceStatistics> statistics;                   // of the last report
@@ -183,7 +185,8 @@ struct Analyzer::Impl {
     }
     if (retirement) {
       const Roles& roles = retirement_roles();
-      const Connection c = to_connection(id, record, roles, *tracker);
+      Connection c = to_connection(id, record, roles, *tracker);
+      set_leg_string(c, sight);
       const auto found = codes.find(id);
       if (c.kind == ConnectionKind::masqueraded)
         retirement(c, found == codes.end() ? std::span<const int>{} : std::span<const int>(found->second));
@@ -201,6 +204,13 @@ struct Analyzer::Impl {
       cached_pairs = journal.pairs().size();
     }
     return cached_roles;
+  }
+
+  void note_sight(const Facts& facts) const {
+    sight.outside_captured = facts.outside_captured;
+    sight.inside_captured = facts.inside_captured;
+    sight.sources = facts.sources;
+    sight_packets = tally.total;
   }
 
   Facts facts(std::vector<SourceStatistics> of_sources) const {
@@ -234,6 +244,9 @@ void Analyzer::feed(std::span<const Frame> frames, const std::vector<Vantage>& v
   Impl& i = *impl_;
   i.surveyed.reset();
   if (i.vantages.size() != vantages.size()) i.vantages = vantages;
+  // Connections leave whether or not a report is asked for. Judged anew each time the packets have doubled: which sides are
+  // captured shows early.
+  if (i.retirement && i.tally.total > 2 * i.sight_packets) i.note_sight(i.facts(i.statistics));
   while (!frames.empty()) {
     const std::size_t n = std::min(frames.size(), Tracker::kBatch);
     const std::span<Packet> packets(i.packets.data(), n);
@@ -262,6 +275,7 @@ void Analyzer::advance(Timestamp now) {
   if (now > i.now) i.surveyed.reset();
   i.now = std::max(i.now, now);
   if (!i.options.live) return;
+  if (i.retirement && i.sight_packets == 0 && i.tally.total != 0) i.note_sight(i.facts(i.statistics));
   // What IPVS itself would have forgotten is no connection any more; the margins keep late packets attached.
   constexpr Tracker::Idle kIdle{10 * kSecond, 130 * kSecond, 7200 * kSecond};
   for (int round = 0; round < 64; ++round) {
@@ -285,6 +299,7 @@ Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
   const Impl& i = *impl_;
   i.statistics = std::move(statistics);
   const Facts& facts = i.surveyed.emplace(i.facts(i.statistics));
+  i.note_sight(facts);
   Diagnosis diagnosis = diagnose(facts);
   i.codes = std::move(diagnosis.codes);
   Report r = make_report(facts, std::move(diagnosis));

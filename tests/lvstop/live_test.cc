@@ -3,8 +3,10 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -271,6 +273,28 @@ TEST(Live, ManyWishesFromTheScreenWhileItReads) {
     return live.finished() && s->capture.ended;
   }));
   EXPECT_EQ(live.latest()->report.packets.total, 40'000u);
+}
+
+TEST(Live, ConnectionsThatLeaveTheTableKeepTheirLegs) {
+  std::vector<Moment> moments = handshake();
+  for (const char* to : {kVip, kRip}) {
+    const std::uint8_t ttl = to == kVip ? 64 : 63;
+    moments.push_back({sample::kNow + 10'000'000 + (to == kRip), tcp("192.168.1.254:50000", to, kSyn, ttl, 31)});
+    moments.push_back({sample::kNow + 1'010'000'000 + (to == kRip), tcp("192.168.1.254:50000", to, kSyn, ttl, 32)});
+  }
+  std::stable_sort(moments.begin(), moments.end(), [](const Moment& a, const Moment& b) { return a.time < b.time; });
+  // So long ago that they leave as soon as the clock is asked.
+  for (Moment& m : moments) m.time -= sample::kNow - 1'000'000'000 * kSecond;
+  FeedOptions options;
+  options.mode = Mode::live;
+  options.analyzer.live = true;
+  std::set<std::string> legs;
+  options.on_retired = [&](const Connection& c, std::span<const int>) { legs.insert(c.leg_string.str()); };
+  Live live(std::make_unique<Film>(std::move(moments)), std::move(options));
+  live.start();
+  ASSERT_TRUE(wait_until(live, [&] { return live.finished() && live.latest()->capture.ended; }));
+  live.stop();
+  EXPECT_EQ(legs, (std::set<std::string>{"1234", "12--"}));
 }
 
 std::shared_ptr<const KernelState> state_with_weight(int weight) {

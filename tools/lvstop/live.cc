@@ -212,7 +212,7 @@ void Live::run() {
       std::unique_lock lock(mutex_);
       // Nothing left to read: sleep until someone asks for something.
       if (ended_ && !wishes_.any()) {
-        finished_ = true;
+        if (!finished_.exchange(true)) wake();
         changed_.wait(lock, [&] { return stopping_ || wishes_.any(); });
       }
       wishes = std::exchange(wishes_, {});
