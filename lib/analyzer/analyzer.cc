@@ -94,7 +94,7 @@ struct Analyzer::Impl {
   ConnectionCallback retirement;
   mutable Facts sight;                      // what could be seen, as far as legs of connections that leave the table depend on it
   mutable std::uint64_t sight_packets = 0;  // how many packets that was judged by
-  RetiredTallies retired_tallies;  // plainly healthy ones that left the table
+  RetiredTallies retired_tallies;           // plainly healthy ones that left the table
   static constexpr std::size_t kMaxRetiredPairs = 65'536, kMaxRetiredHistograms = 256;
   mutable std::vector<SourceStatistics> statistics;                   // of the last report
   mutable std::unordered_map<std::uint32_t, std::vector<int>> codes;  // of the last report, by record

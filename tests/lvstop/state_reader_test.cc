@@ -46,6 +46,7 @@ TEST(StateReader, ReadsThisHostAgainAndAgain) {
     EXPECT_EQ((*state)->kernel, self.release);
     EXPECT_EQ((*state)->source, "live");
     EXPECT_TRUE((*state)->known.links);
+    EXPECT_GT((*reader)->cost(), 0);
   }
 }
 
@@ -92,7 +93,7 @@ TEST(StateWatch, ReadsUntilItIsStopped) {
   std::condition_variable changed;
   int seen = 0;
   {
-    const StateWatch watch({[&] { return (*reader)->read(); }, [&] { (*reader)->interrupt(); },
+    const StateWatch watch({[&] { return (*reader)->read(); }, [&] { return (*reader)->cost(); }, [&] { (*reader)->interrupt(); },
                             [&](const std::shared_ptr<const KernelState>&) {
                               const std::lock_guard lock(mutex);
                               ++seen;
@@ -110,17 +111,18 @@ TEST(StateWatch, TellsOnceThatItIsBlind) {
   std::mutex mutex;
   std::condition_variable changed;
   std::string trouble;
-  const StateWatch watch({[]() -> StateWatch::Reading {
-                            return Error{ErrorCode::io, "it is gone"};
-                          },
-                          [] {}, [](const std::shared_ptr<const KernelState>&) { ADD_FAILURE(); },
-                          [&](const std::string& why) {
-                            const std::lock_guard lock(mutex);
-                            EXPECT_EQ(trouble, "");
-                            trouble = why;
-                            changed.notify_all();
-                          }},
-                         std::chrono::milliseconds(1));
+  StateWatch::Calls calls;
+  calls.read = []() -> StateWatch::Reading { return Error{ErrorCode::io, "it is gone"}; };
+  calls.cost = [] { return std::int64_t{0}; };
+  calls.interrupt = [] {};
+  calls.news = [](const std::shared_ptr<const KernelState>&) { ADD_FAILURE(); };
+  calls.trouble = [&](const std::string& why) {
+    const std::lock_guard lock(mutex);
+    EXPECT_EQ(trouble, "");
+    trouble = why;
+    changed.notify_all();
+  };
+  const StateWatch watch(calls, std::chrono::milliseconds(1));
   std::unique_lock lock(mutex);
   changed.wait(lock, [&] { return !trouble.empty(); });
   EXPECT_NE(trouble.find("it is gone"), std::string::npos);

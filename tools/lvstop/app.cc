@@ -773,7 +773,9 @@ void draw_status_line(Canvas& canvas, const Snapshot& s, Timestamp now) {
   parts.push_back({to_clock(now).substr(0, 8) + "Z", {}});
   parts.push_back({play_text(s, canvas.unicode()), {Tone::plain, true, false}});
   parts.push_back({with_commas(s.tracked) + (s.tracked == 1 ? " connection" : " connections"), {}});
-  if (s.report.host) parts.push_back({cut(printable(*s.report.host, 64), 24, canvas.unicode()), {Tone::plain, true, false}});
+  // What the kernel calls a host that nobody named.
+  if (s.report.host && *s.report.host != "(none)")
+    parts.push_back({cut(printable(*s.report.host, 64), 24, canvas.unicode()), {Tone::plain, true, false}});
   parts.push_back({cut(s.capture.inputs, 48, canvas.unicode()), {Tone::faint, false, false}});
   parts.push_back({"lvstop", {Tone::faint, false, false}});
   int at = 0;

@@ -98,7 +98,10 @@ std::vector<Fact> capture_facts(const Snapshot& s) {
                                     number(of(Kind::unsupported)) + " of a kind this program does not know"});
   }
   const ConnectionTally& c = report.connections;
-  facts.push_back({"Table", "connections", number(s.tracked) + " tracked, " + number(s.connections.size()) + " listed",
+  const std::size_t listed = s.connections.size();
+  facts.push_back({"Table", "connections",
+                   number(s.tracked) + " tracked, " + number(listed) + " listed" +
+                       (listed > s.tracked ? ", with those that ended in the last minute" : ""),
                    s.connections.size() < s.tracked ? Mark::warning : Mark::none,
                    s.connections.size() < s.tracked ? "those with findings and the newest are listed; counts cover all" : ""});
   facts.push_back({"Table", "forgotten", number(s.evicted), s.evicted == 0 ? Mark::good : Mark::warning,

@@ -241,7 +241,8 @@ int run(const Options& o) {
     std::optional<StateWatch> watch;
     if (opened.reader && !all_refused) {
       StateReader& reader = *opened.reader;
-      watch.emplace(StateWatch::Calls{[&reader] { return reader.read(); }, [&reader] { reader.interrupt(); },
+      watch.emplace(StateWatch::Calls{[&reader] { return reader.read(); }, [&reader] { return reader.cost(); },
+                                      [&reader] { reader.interrupt(); },
                                       [&live](std::shared_ptr<const KernelState> state) { live.update_state(std::move(state)); },
                                       [&live](std::string trouble) { live.say(std::move(trouble)); }});
     }

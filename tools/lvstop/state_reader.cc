@@ -27,6 +27,7 @@ constexpr std::uint64_t kMaxAnswer = 256u << 20;
 
 struct Head {
   std::uint64_t bytes = 0;
+  std::int64_t cost = 0;    // processor time, nanoseconds
   std::uint32_t error = 0;  // 1 + ErrorCode; 0: a snapshot follows, else a message
 };
 
@@ -56,9 +57,9 @@ bool receive_all(int fd, void* data, std::size_t size) {
   return true;
 }
 
-Timestamp present() {
+std::int64_t nanoseconds(clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
+  clock_gettime(clock, &now);
   return Timestamp{now.tv_sec} * kSecond + now.tv_nsec;
 }
 
@@ -79,9 +80,11 @@ Timestamp present() {
 
   char request = 0;
   while (receive_all(kOwn, &request, 1)) {
-    auto state = read_live_state(present());
+    const std::int64_t begin = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
+    auto state = read_live_state(nanoseconds(CLOCK_REALTIME));
     const std::string text = state ? write_snapshot(*state) : state.error().message;
-    const Head head{text.size(), state ? 0 : 1 + static_cast<std::uint32_t>(state.error().code)};
+    const Head head{text.size(), nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - begin,
+                    state ? 0 : 1 + static_cast<std::uint32_t>(state.error().code)};
     if (!send_all(kOwn, &head, sizeof head) || !send_all(kOwn, text.data(), text.size())) break;
   }
   _exit(0);
@@ -116,6 +119,7 @@ void StateReader::interrupt() { shutdown(socket_, SHUT_RDWR); }
 
 Result<std::shared_ptr<const KernelState>> StateReader::read() {
   const char request = 'r';
+  const std::int64_t begin = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
   Head head;
   if (!send_all(socket_, &request, 1) || !receive_all(socket_, &head, sizeof head)) return broken("is gone");
   if (head.bytes > kMaxAnswer) return broken("answers without end");
@@ -123,6 +127,7 @@ Result<std::shared_ptr<const KernelState>> StateReader::read() {
   if (!receive_all(socket_, text.data(), text.size())) return broken("is gone");
   if (head.error != 0) return Error{static_cast<ErrorCode>(head.error - 1), printable(text, 500)};
   auto state = read_snapshot(text);
+  cost_ = head.cost + nanoseconds(CLOCK_THREAD_CPUTIME_ID) - begin;
   if (!state) return state.error();
   state->source = "live";
   return std::shared_ptr<const KernelState>(std::make_shared<KernelState>(std::move(*state)));

@@ -6,6 +6,7 @@
 // Threads: read() from one thread at a time; interrupt() from any. Errors: values.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include <sys/types.h>
@@ -26,6 +27,8 @@ class StateReader {
   /// The state as it is now; waits for it, some seconds with huge tables. Errors: those of read_live_state(); io when the process
   /// is gone or was interrupted.
   Result<std::shared_ptr<const KernelState>> read();
+  /// Processor time that the last read() took, here and there together; nanoseconds.
+  [[nodiscard]] std::int64_t cost() const { return cost_; }
   /// A read() that waits returns, and so does every later one.
   void interrupt();
 
@@ -33,6 +36,7 @@ class StateReader {
   StateReader(int socket, pid_t process) : socket_(socket), process_(process) {}
   int socket_;
   pid_t process_;
+  std::int64_t cost_ = 0;
 };
 
 }  // namespace lvsnat::top

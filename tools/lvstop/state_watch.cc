@@ -28,16 +28,13 @@ StateWatch::~StateWatch() {
 }
 
 void StateWatch::run() {
-  using Clock = std::chrono::steady_clock;
-  // Reading takes at most a fiftieth of the time, two processes together.
-  constexpr int kShare = 50;
+  constexpr int kShare = 50, kSlowest = 10;
   auto wait = every_;
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, wait, [this] { return stopping_; })) {
     lock.unlock();
-    const auto begin = Clock::now();
     Reading state = calls_.read();
-    wait = std::clamp<std::chrono::nanoseconds>(kShare * (Clock::now() - begin), every_, 40 * every_);
+    wait = std::clamp<std::chrono::nanoseconds>(std::chrono::nanoseconds(kShare * calls_.cost()), every_, kSlowest * every_);
     if (state) calls_.news(std::move(*state));
     lock.lock();
     if (stopping_) return;

@@ -1,11 +1,12 @@
 // Reads the kernel's state every few seconds, on a thread of its own, and hands it to the capture thread.
 //
-// Threads: its own; the constructor and the destructor belong to the thread that owns it. How often: every three seconds, and
-// less often where a reading takes so long that more would be felt.
+// Threads: its own; the constructor and the destructor belong to the thread that owns it. How often: every three seconds;
+// where a reading takes more than a fiftieth of that, less often, down to every thirty.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -21,8 +22,9 @@ class StateWatch {
  public:
   using Reading = Result<std::shared_ptr<const KernelState>>;
   struct Calls {
-    std::function<Reading()> read;    // may wait
-    std::function<void()> interrupt;  // a read() that waits returns
+    std::function<Reading()> read;       // may wait
+    std::function<std::int64_t()> cost;  // processor time of the last one, nanoseconds
+    std::function<void()> interrupt;     // a read() that waits returns
     std::function<void(std::shared_ptr<const KernelState>)> news;
     std::function<void(std::string)> trouble;  // once: it is not read any more, and why
   };

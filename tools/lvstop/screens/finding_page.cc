@@ -50,8 +50,11 @@ std::vector<Line> finding_lines(const Finding& f, int width) {
     std::string text = printable(e.text);
     std::string at;
     if (e.time) at = to_clock(*e.time);
-    if (e.source && e.frame)
-      at += (at.empty() ? "" : ", ") + ("frame " + std::to_string(*e.frame) + " of " + printable(*e.source, 128));
+    if (e.source && e.frame) {
+      // The folders are in the host view; here they would bury the sentence.
+      const std::string file = printable(e.source->substr(e.source->rfind('/') + 1), 128);
+      at += (at.empty() ? "" : ", ") + ("frame " + std::to_string(*e.frame) + " of " + file);
+    }
     if (!at.empty()) text += " (" + at + ")";
     label(lines, i == 0 ? "Proof" : "", text, width);
   }

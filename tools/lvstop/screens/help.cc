@@ -50,28 +50,43 @@ std::vector<Line> help_lines(std::uint8_t scope, bool replay, int width) {
 std::vector<Line> markdown_lines(std::string_view text, int width) {
   std::vector<Line> lines;
   bool code = false;
+  // A paragraph or an item of a list, gathered until it ends: the page was broken for another width.
+  std::string gathered;
+  int indent = 0;
+  const auto finish = [&] {
+    if (!gathered.empty()) wrap_into(lines, gathered, width, {}, indent);
+    gathered.clear();
+    indent = 0;
+  };
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string line = printable(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
+    const std::size_t first = line.find_first_not_of(' ');
     if (line.starts_with("```")) {
+      finish();
       code = !code;
-      continue;
-    }
-    if (code || line.starts_with("    ")) {
+    } else if (code || (gathered.empty() && line.starts_with("    "))) {
       wrap_into(lines, code ? "    " + line : line, width, {Tone::accent, false, false}, 6);
-      continue;
-    }
-    if (line.starts_with("#")) {
+    } else if (first == std::string::npos) {
+      finish();
+      lines.push_back({"", {}});
+    } else if (line.starts_with("#")) {
+      finish();
       const std::size_t at = line.find_first_not_of("# ");
       if (at != std::string::npos) wrap_into(lines, line.substr(at), width, {Tone::plain, true, false});
-      continue;
+    } else if (line[first] == '|') {
+      finish();  // the row of a table
+      wrap_into(lines, line, width);
+    } else if (line.compare(first, 2, "- ") == 0 || line.compare(first, 2, "* ") == 0) {
+      finish();
+      gathered = line;
+      indent = static_cast<int>(first) + 2;
+    } else {
+      gathered += (gathered.empty() ? "" : " ") + line.substr(gathered.empty() ? 0 : first);
     }
-    const std::size_t first = line.find_first_not_of(' ');
-    const bool item = first != std::string::npos && (line[first] == '-' || line[first] == '*') && first + 1 < line.size() &&
-                      line[first + 1] == ' ';
-    wrap_into(lines, line, width, {}, item ? static_cast<int>(first) + 2 : 0);
   }
+  finish();
   return lines;
 }
 

@@ -26,6 +26,9 @@ std::string rate_text(double rate) {
   return rate < 100 ? std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) : short_count(tenths / 10);
 }
 
+// Columns that kernel or configuration fill: weight, active, inactive, method.
+constexpr std::size_t kFirstTold = 10, kLastTold = 13;
+
 std::vector<Column> columns_for(int width) {
   std::vector<Column> c{
       {"OK", 6, 7, Align::left, 0},
@@ -173,7 +176,16 @@ void OverviewScreen::draw(const Scene& scene, Canvas& canvas, Area area) const {
     const bool last = at + 1 == rows.size() || rows[at + 1].real_server < 0;
     cells.push_back(row_cells(scene, rows[at], last, canvas.unicode()));
   }
-  const std::vector<Column> columns = columns_for(area.width);
+  std::vector<Column> columns = columns_for(area.width);
+  // What no kernel and no configuration told leaves its room to the rest.
+  for (std::size_t i = columns.size(); i-- > kFirstTold;) {
+    const bool told = i > kLastTold || std::any_of(cells.begin(), cells.end(), [i](const TableRow& row) {
+                        return !row[i].text.empty() && row[i].text != "-";
+                      });
+    if (told) continue;
+    columns.erase(columns.begin() + static_cast<std::ptrdiff_t>(i));
+    for (TableRow& row : cells) row.erase(row.begin() + static_cast<std::ptrdiff_t>(i));
+  }
   const auto placed = layout(columns, cells, area.width);
   draw_headings(canvas, area.top, columns, placed, area.width, {Tone::faint, true, false});
   for (std::size_t i = 0; i < cells.size(); ++i) {
