@@ -10,6 +10,7 @@ const lvsnat::CaptureInterface* lvsnat_capture_interface() noexcept {
       &lvsnat::check_filter,
       &lvsnat::describe_frame,
       &lvsnat::CaptureWriter::create,
+      &lvsnat::ProbeSender::open,
   };
   return &table;
 }

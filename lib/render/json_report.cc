@@ -272,6 +272,71 @@ Json prediction_json(const Report& report) {
   return list;
 }
 
+Json address_or_null(const Address& address) { return address.is_none() ? Json(nullptr) : Json(to_string(address)); }
+Json microseconds_or_null(const std::optional<std::int64_t>& nanoseconds) {
+  return nanoseconds ? Json(static_cast<double>(*nanoseconds) / 1000) : Json(nullptr);
+}
+
+Json way_back_json(const Report& report) {
+  Json list = Json::array();
+  for (const WayBackResult& r : report.way_back) {
+    Json one;
+    one["real_server"] = to_string(r.rip);
+    one["client"] = to_string(r.client);
+    one["client_kind"] = name(r.kind);
+    one["outcome"] = name(r.outcome);
+    one["interface"] = words_or_null(r.interface);
+    one["came_by"] = Json::array();
+    for (const std::string& dev : r.came_by) {
+      if (!dev.empty()) one["came_by"].push_back(words(dev));
+    }
+    one["tries"] = r.tries;
+    one["own_tries"] = r.own_tries;
+    one["own_answers"] = r.own_answers;
+    one["round_trip_us"] = microseconds_or_null(r.round_trip);
+    one["time"] = time_or_null(r.first_sent);
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
+Json hops_json(const Report& report) {
+  Json list = Json::array();
+  for (const HopTrace& trace : report.hops) {
+    Json one;
+    one["real_server"] = to_string(trace.rip);
+    one["client"] = to_string(trace.client);
+    Json probes = Json::array();
+    for (const TraceAnswer& a : trace.answers) {
+      Json probe;
+      probe["round"] = a.round;
+      probe["hop"] = a.hop;
+      probe["protocol"] = name(a.protocol);
+      probe["answer"] = name(a.kind);
+      probe["code"] = a.kind == TraceAnswer::Kind::unreachable ? Json(a.code) : Json(nullptr);
+      probe["from"] = address_or_null(a.from);
+      probe["mac"] = a.mac.is_none() ? Json(nullptr) : Json(to_string(a.mac));
+      probe["round_trip_us"] = microseconds_or_null(a.round_trip);
+      probe["time"] = time_or_null(a.sent);
+      probes.push_back(std::move(probe));
+    }
+    one["probes"] = std::move(probes);
+    Json redirects = Json::array();
+    for (const HopTrace::Redirect& r : trace.redirects) {
+      Json redirect;
+      redirect["from"] = to_string(r.from);
+      redirect["mac"] = r.mac.is_none() ? Json(nullptr) : Json(to_string(r.mac));
+      redirect["gateway"] = to_string(r.gateway);
+      redirect["round"] = r.round;
+      redirect["time"] = time_or_null(r.time);
+      redirects.push_back(std::move(redirect));
+    }
+    one["redirects"] = std::move(redirects);
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
 void put_report(Json& out, const Report& report, const HostNames& names) {
   out["schema"] = 1;
   out["tool"] = report.tool;
@@ -301,6 +366,8 @@ void put_report(Json& out, const Report& report, const HostNames& names) {
     one["would_tell"] = words(gap.would_tell);
     out["not_read"].push_back(std::move(one));
   }
+  if (!report.way_back.empty()) out["way_back"] = way_back_json(report);
+  if (!report.hops.empty()) out["hops"] = hops_json(report);
   if (!names.empty()) {
     Json& list = out["names"];
     for (const auto& [address, host_name] : names) list[printable(address)] = words(host_name);

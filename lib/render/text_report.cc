@@ -4,7 +4,10 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -137,6 +140,8 @@ class TextReport {
       for (std::size_t i = full; i < report_.findings.size(); ++i) one_line(report_.findings[i]);
     }
     differences();
+    way_back();
+    hops();
     prediction();
     services();
     latencies();
@@ -223,6 +228,109 @@ class TextReport {
     }
   }
 
+  // ---- probes
+
+  [[nodiscard]] static std::string outcome_words(const WayBackResult& r) {
+    using Outcome = WayBackResult::Outcome;
+    const auto tries = [](unsigned n) { return n == 1 ? std::string("1 try") : std::to_string(n) + " tries"; };
+    std::vector<std::string> devices;
+    for (const std::string& dev : r.came_by) {
+      if (!dev.empty()) devices.push_back(dev);
+    }
+    const std::string by = devices.empty() ? "" : " by " + joined(devices);
+    const std::string after = r.round_trip ? " after " + to_duration(*r.round_trip) : "";
+    switch (r.outcome) {
+      case Outcome::returned:
+        return "came back" + by + after + (r.refused ? ", as an ICMP error" : "");
+      case Outcome::elsewhere:
+        return "came back" + by + after + ", not by " + r.interface;
+      case Outcome::past:
+        return "THE REPLY WENT TO ANOTHER HOST";
+      case Outcome::silent:
+        return "NO REPLY in " + tries(r.tries) + "; it answers this director's own echo requests (" +
+               std::to_string(r.own_answers) + " of " + std::to_string(r.own_tries) + ")";
+      case Outcome::mute:
+        return "cannot be tested: it is there, and answers no echo request at all";
+      case Outcome::down:
+        return "NOBODY THERE: ARP or neighbour discovery is not answered";
+      case Outcome::translated:
+        return "not tested: leaves with the source " + to_string(r.left_as) + " (full NAT)";
+      case Outcome::not_sent:
+        return "not tested: the request did not leave this host";
+      case Outcome::untested:
+        break;
+    }
+    return "not tested to the end";
+  }
+
+  void way_back() {
+    if (report_.way_back.empty()) return;
+    heading("The way-back test");
+    std::size_t shown = 0;
+    for (const WayBackResult& r : report_.way_back) {
+      if (++shown > 4 * kTableRows && !options_.verbose) {
+        paragraph("  ", "  ", "... and " + plural(report_.way_back.size() - shown + 1, "more test") + " (-v tells all of them)");
+        break;
+      }
+      paragraph("  " + left(to_string(r.rip), 16) + " from " + left(to_string(r.client), 16) + " ", std::string(20, ' '),
+                outcome_words(r));
+    }
+  }
+
+  /// "10.1.1.9  icmp 0.4 ms, udp 0.3 ms": protocols with the same answer stand together.
+  [[nodiscard]] static std::string answers_words(std::span<const TraceAnswer> answers) {
+    std::vector<std::pair<std::string, std::string>> hosts;  // who, and how
+    for (const TraceAnswer& a : answers) {
+      const bool silent = a.kind == TraceAnswer::Kind::none || a.kind == TraceAnswer::Kind::not_sent;
+      std::string who = a.kind == TraceAnswer::Kind::none ? "*" : a.kind == TraceAnswer::Kind::not_sent ? "not sent" : to_string(a.from);
+      if (a.kind == TraceAnswer::Kind::unreachable) who += ", unreachable (code " + std::to_string(a.code) + ")";
+      const std::string how = std::string(name(a.protocol)) + (!silent && a.round_trip ? " " + to_duration(*a.round_trip) : "");
+      const auto known = std::find_if(hosts.begin(), hosts.end(), [&who](const auto& h) { return h.first == who; });
+      if (known == hosts.end()) {
+        hosts.emplace_back(std::move(who), how);
+      } else {
+        known->second += ", " + how;
+      }
+    }
+    std::string out;
+    for (const auto& [who, how] : hosts) out += (out.empty() ? "" : "; ") + who + "  " + how;
+    return out;
+  }
+
+  /// One line a hop and round, and redirects where they came.
+  void hops() {
+    for (const HopTrace& trace : report_.hops) {
+      heading("Hops from " + to_string(trace.rip) + " to " + to_string(trace.client));
+      std::size_t redirect = 0;
+      const auto redirects_until = [&](Timestamp time) {
+        for (; redirect < trace.redirects.size() && trace.redirects[redirect].time < time; ++redirect) {
+          const HopTrace::Redirect& r = trace.redirects[redirect];
+          paragraph(std::string(14, ' '), std::string(14, ' '),
+                    "ICMP redirect from " + to_string(r.from) + ": " + to_string(trace.client) +
+                        (r.gateway == trace.client ? " directly" : " by " + to_string(r.gateway)));
+        }
+      };
+      const std::span<const TraceAnswer> all(trace.answers);
+      for (std::size_t i = 0; i < all.size();) {
+        const TraceAnswer& first = all[i];
+        std::size_t n = i;
+        while (n < all.size() && all[n].round == first.round && all[n].hop == first.hop) ++n;
+        redirects_until(first.sent);
+        const std::span<const TraceAnswer> answers = all.subspan(i, n - i);
+        const auto& own = report_.director.addresses;
+        const bool straight = first.hop == 1 && std::find(own.begin(), own.end(), trace.client) == own.end() && std::any_of(answers.begin(), answers.end(), [](const TraceAnswer& a) {
+                                return a.kind == TraceAnswer::Kind::reached;
+                              });
+        const bool begins = i == 0 || all[i - 1].round != first.round;
+        paragraph((begins ? "  round " + std::to_string(first.round) + " " : std::string(10, ' ')) +
+                      right(std::to_string(first.hop), 2) + "  ",
+                  std::string(14, ' '), answers_words(answers) + (straight ? "  NOT BY THE DIRECTOR" : ""));
+        i = n;
+      }
+      redirects_until(std::numeric_limits<Timestamp>::max());
+    }
+  }
+
   // ---- verdict
 
   [[nodiscard]] std::string where_to() const {
@@ -246,6 +354,16 @@ class TextReport {
 
   [[nodiscard]] std::string ok_sentence() const {
     const ConnectionTally& c = report_.connections;
+    if (!report_.way_back.empty()) {
+      std::set<Address> back, all;
+      for (const WayBackResult& r : report_.way_back) {
+        all.insert(r.rip);
+        if (r.outcome == WayBackResult::Outcome::returned) back.insert(r.rip);
+      }
+      return back.size() == all.size() ? "Replies of " + plural(back.size(), "real server") + " came back to this director."
+                                       : "Replies of " + std::to_string(back.size()) + " of " + plural(all.size(), "real server") +
+                                             " came back to this director; the others could not be tested.";
+    }
     if (c.total == 0) {
       return report_.sources.empty() ? "Nothing wrong was found in the settings; no traffic was looked at."
                                      : "Nothing wrong was found; no connection of any service was seen.";

@@ -37,6 +37,10 @@ void judge_arrival(const Judgement& j, const Address& rip, const Fate& fate);
 void judge_redirect_settings(const Judgement& j, const Address& rip, const std::vector<Fate>& fates);
 /// LVS307 and LVS308 from traceroutes that were saved.
 void judge_traceroutes(const Judgement& j, const Address& rip, const std::vector<Fate>& fates);
+/// LVS307 and LVS308 from hop traces of our own, and notes on what they show.
+void judge_hops(const Judgement& j, const Address& rip, const std::vector<Fate>& fates, const std::vector<HopTrace>& traces);
+/// Redirects that a trace heard, as proof of the exceptions that they made (LVS304).
+void attribute_redirects(std::vector<Finding>& findings, const std::vector<HopTrace>& traces);
 /// LVS117: the VIP on this host; neighbours of the gateway; interfaces that are down.
 void judge_surroundings(const Judgement& j, const std::vector<Address>& rips);
 /// LVS309 and what else the wire shows. `state` may be nullptr: the wire alone.

@@ -201,11 +201,49 @@ std::vector<ReplyToAsk> replies_to_ask(const KernelState& state, const WayBackQu
   return out;
 }
 
+std::vector<std::pair<Address, Address>> traces_to_make(const KernelState& state, const WayBackQuestion& question,
+                                                        std::uint64_t draw) {
+  constexpr std::size_t kMost = 16;
+  std::vector<std::pair<Address, Address>> out;
+  const Directors directors = find_directors(state, question, nullptr);
+  for (const bool v6 : {false, true}) {
+    if (question.clients.empty() && !directors.known(v6) && directors.known(!v6)) continue;
+    std::vector<Address> clients;
+    for (const Prefix& prefix : question.clients) {
+      if (prefix.address.is_v4() == v6 || owns_address(state, prefix.address)) continue;
+      Address client = prefix.address;
+      if (!is_host(prefix)) client.bytes[15] = static_cast<std::uint8_t>(client.bytes[15] | 1);
+      clients.push_back(client);
+    }
+    if (question.clients.empty()) {
+      // Another one each time: a redirect that the trace provokes is believed for that address alone.
+      Address example = Address::v4(0xcb007101 + static_cast<std::uint32_t>(draw % 254));
+      if (v6) {
+        example = {};
+        example.bytes[0] = 0x20;
+        example.bytes[1] = 0x01;
+        example.bytes[2] = 0x0d;
+        example.bytes[3] = 0xb8;
+        for (std::size_t i = 0; i < 8; ++i) example.bytes[8 + i] = static_cast<std::uint8_t>(draw >> (8 * i));
+      }
+      if (!owns_address(state, example)) clients.push_back(example);
+    }
+    for (const Address& rip : find_real_servers(state, directors, question, v6)) {
+      if (!owns_address(state, rip)) continue;
+      for (const Address& client : clients) {
+        if (out.size() < kMost) out.emplace_back(rip, client);
+      }
+    }
+  }
+  return out;
+}
+
 Report trace_way_back(const KernelState* state, const WayBackQuestion& question, const Wire* wire,
-                      std::vector<SourceStatistics> sources) {
+                      std::vector<SourceStatistics> sources, std::vector<HopTrace> hops) {
   Report report;
   report.tool = "lvstrace";
   report.sources = std::move(sources);
+  report.hops = std::move(hops);
   FindingSink sink;
   static const KernelState kNothing;
   const KernelState& known = state != nullptr ? *state : kNothing;
@@ -250,6 +288,7 @@ Report trace_way_back(const KernelState* state, const WayBackQuestion& question,
         }
         judge_redirect_settings(j, rip, fates);
         judge_traceroutes(j, rip, fates);
+        judge_hops(j, rip, fates, report.hops);
         all.push_back(rip);
       }
     }
@@ -298,6 +337,7 @@ Report trace_way_back(const KernelState* state, const WayBackQuestion& question,
   report.director.inside_macs.assign(directors.macs.begin(), directors.macs.end());
   report.findings = sink.take();
   fold_wire_findings(report.findings);
+  attribute_redirects(report.findings, report.hops);
   order(report.findings);
   bool error = false, warning = false;
   for (const Finding& f : report.findings) {

@@ -77,10 +77,11 @@ class Trace(unittest.TestCase):
         SCHEMA.validate(report)
         self.assertEqual(report['verdict'], 'unknown')
 
-    def test_probes_are_said_to_be_missing(self):
-        run = self.run_it('--probe', '--client', '192.168.1.254')
-        self.assertEqual(run.returncode, 3)
-        self.assertIn('--probe', run.stderr)
+    def test_probes_are_sent_from_this_host_alone(self):
+        for words in (('--state', self.state('10.1.1.9')), ('-r', 'x.pcap'), ('--no-state',)):
+            run = self.run_it('--probe', '--client', '192.168.1.254', *words)
+            self.assertEqual((run.returncode, run.stdout), (3, ''), words)
+            self.assertIn('--probe', run.stderr)
 
     def test_without_the_capture_library(self):
         """A small real server: the program and liblvsnat alone."""
@@ -102,6 +103,9 @@ class Trace(unittest.TestCase):
         self.assertEqual(run.returncode, 3)
         self.assertIn('libpcap', run.stderr)
         self.assertIn('install', run.stderr)
+        run = self.run_it('--probe', '--client', '192.0.2.1', program=program, env=env)
+        self.assertEqual(run.returncode, 3)
+        self.assertIn('libtins', run.stderr)
 
 
 if __name__ == '__main__':

@@ -26,11 +26,8 @@ int run(int argc, char** argv) {
     case Verb::explain:
       return explain(options);
     case Verb::probe:
-      break;
+      return probe(options);
   }
-  complain("lvsdiag",
-           "the way-back test needs live capture, which this version does not have; 'lvsdiag explain LVS214' tells how to do it "
-           "by hand");
   return kUnknown;
 }
 

@@ -25,6 +25,7 @@ constexpr const char* kExamples =
     "  lvsdiag -r any.pcap --config keepalived.conf\n"
     "  lvsdiag -r any.pcap --evidence proof.pcapng    the proof, for Wireshark\n"
     "  lvsdiag -r any.pcap --format json       the same for a script\n"
+    "  sudo lvsdiag probe                      do real servers answer clients by this director?\n"
     "  lvsdiag explain LVS101                  what a finding means\n";
 
 constexpr const char* kFooter =
@@ -79,8 +80,14 @@ std::variant<DiagnosisOptions, int> parse_diagnosis_options(int argc, char** arg
   verb("explain", Verb::explain, "Print the page of a finding")
       ->add_option("ID", o.finding, "Its code or id: LVS101, reply-bypasses-director")
       ->required();
-  verb("probe", Verb::probe, "Test the way back from real servers by sending them a packet")
-      ->add_option("RIP", o.real_servers, "Which; default those of the services");
+  CLI::App* const probe = verb("probe", Verb::probe, "Test the way back from real servers by sending them a packet");
+  probe->add_option("RIP", o.real_servers, "Which; default those of the services");
+  probe
+      ->add_option("--client", o.clients,
+                   "Ask in the name of this client (repeatable); default: addresses for documentation, and one of the VIP's network")
+      ->allow_extra_args(false)
+      ->take_all()
+      ->type_name("CIP");
   app.set_version_flag("--version", std::string("lvsdiag ") + LVSNAT_VERSION, "The version");
   set_help(app, kExamples);
 

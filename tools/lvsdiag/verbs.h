@@ -13,6 +13,8 @@ int watch(const DiagnosisOptions& options);
 int check(const DiagnosisOptions& options);
 /// Kernel state into a file.
 int snapshot(const DiagnosisOptions& options);
+/// The way-back test: echo requests to the real servers in the name of clients.
+int probe(const DiagnosisOptions& options);
 /// Every finding that can be made, as a table.
 int list_rules(const DiagnosisOptions& options);
 /// One finding's page.

@@ -22,6 +22,7 @@
 #include "lvsnat/render.h"
 #include "lvsnat/wayback.h"
 #include "lvstrace/capture.h"
+#include "lvstrace/hops.h"
 
 namespace lvsnat::tool {
 namespace {
@@ -229,12 +230,8 @@ Status watch(const TraceOptions& o, const CaptureInterface& capture, PacketSourc
 }  // namespace
 
 int trace(const TraceOptions& o) {
-  if (o.probe) {
-    return give_up(
-        o,
-        "--probe: this build cannot send probes; without it the routes are checked, and 'traceroute -n CIP' on this real "
-        "server shows by hand whether the director is the first of two hops");
-  }
+  if (o.probe && (!o.read.empty() || o.no_state || (!o.state.empty() && o.state != "live")))
+    return bad_usage("lvstrace", "--probe sends packets from this host, now: leave out -r, --state and --no-state");
   auto question = question_of(o);
   if (!question) {
     return question.error().code == ErrorCode::usage ? bad_usage("lvstrace", question.error().message)
@@ -248,6 +245,19 @@ int trace(const TraceOptions& o) {
     auto live = read_live(*question);
     if (!live) return give_up(o, live.error().message);
     *state = std::move(*live);
+  }
+
+  HopTraces hops;
+  if (o.probe) {
+    auto capture = load_capture();
+    if (!capture) return give_up(o, capture.error().message);
+    auto traced = trace_hops(o, **capture, **state, *question);
+    if (!traced) return give_up(o, traced.error().message);
+    hops = std::move(*traced);
+    // A redirect that the trace provoked has moved a route since.
+    auto after = read_live(*question);
+    if (!after) return give_up(o, after.error().message);
+    *state = std::move(*after);
   }
 
   std::optional<Wire> wire;
@@ -277,7 +287,8 @@ int trace(const TraceOptions& o) {
     }
   }
   if (*state == nullptr && !wire) return give_up(o, "nothing to look at: give --state, or -i or -r");
-  Report report = trace_way_back(state->get(), *question, wire ? &*wire : nullptr, std::move(statistics));
+  Report report = trace_way_back(state->get(), *question, wire ? &*wire : nullptr, std::move(statistics), std::move(hops.traces));
+  report.notes.insert(report.notes.end(), hops.notes.begin(), hops.notes.end());
   const int status = exit_status(report);
   if (status == kUnknown)
     complain("lvstrace", "nothing could be judged: " +

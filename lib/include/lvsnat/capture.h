@@ -17,6 +17,7 @@
 
 #include "lvsnat/export.h"
 #include "lvsnat/frame.h"
+#include "lvsnat/probe.h"
 #include "lvsnat/result.h"
 #include "lvsnat/source.h"
 
@@ -104,10 +105,34 @@ class LVSNAT_EXPORT CaptureWriter {
   CaptureWriter() = default;
 };
 
+/// The packet itself, made by libtins: from the IP header on, or for Probe::Kind::neighbour over IPv4 the 28 bytes of ARP.
+/// Errors: usage (addresses of two families, or none).
+LVSNAT_EXPORT Result<std::vector<std::uint8_t>> probe_bytes(const Probe& probe);
+
+/// Sends probes through raw sockets, as real packets go: by this host's routes and its output filter. Nothing is received.
+class LVSNAT_EXPORT ProbeSender {
+ public:
+  /// One set of sockets for each address: this host's own, for probes that come from it, or the unspecified address of a family
+  /// for any source. Needs CAP_NET_RAW for this call only. Errors: no_permission (names the capability), io (an address that
+  /// is not this host's), unsupported.
+  static Result<std::unique_ptr<ProbeSender>> open(std::span<const Address> sources);
+
+  ProbeSender(const ProbeSender&) = delete;
+  ProbeSender& operator=(const ProbeSender&) = delete;
+  virtual ~ProbeSender();
+
+  /// Errors: no_permission (this host's own output filter drops it), io (no route, interface down), usage (no socket of that
+  /// source).
+  virtual Status send(const Probe& probe) = 0;
+
+ protected:
+  ProbeSender() = default;
+};
+
 /// What a program that loads the library on demand gets from lvsnat_capture_interface(). Both sides must come from the same
 /// release: check abi_version before anything else is touched.
 struct CaptureInterface {
-  static constexpr std::uint32_t kAbiVersion = 1;
+  static constexpr std::uint32_t kAbiVersion = 2;
   std::uint32_t abi_version;
   Result<std::unique_ptr<PacketSource>> (*open_capture_file)(const std::string& path, const CaptureFileOptions& options);
   Result<std::unique_ptr<PacketSource>> (*open_live)(const std::string& interface, const LiveOptions& options);
@@ -115,6 +140,7 @@ struct CaptureInterface {
   Status (*check_filter)(const std::string& expression, LinkType link);
   std::string (*describe_frame)(const Frame& frame);
   Result<std::unique_ptr<CaptureWriter>> (*create_writer)(const std::string& path, const CaptureWriter::Options& options);
+  Result<std::unique_ptr<ProbeSender>> (*open_probe_sender)(std::span<const Address> sources);
 };
 
 }  // namespace lvsnat

@@ -5,7 +5,9 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lvsnat/connection.h"
@@ -58,6 +60,86 @@ struct PacketTally {
   std::uint64_t total = 0, duplicates = 0;
 };
 
+/// What the way-back test (probe.h) brought for one real server and one source address.
+struct WayBackResult {
+  enum class Client : std::uint8_t {
+    example,    // an address for documentation (RFC 5737, RFC 3849): stands for any client far away
+    neighbour,  // a free address of the VIP's own network: stands for clients there
+    given,      // one that the user named
+  };
+  enum class Outcome : std::uint8_t {
+    returned,    // the reply came back to this director: the way back is right for this source
+    elsewhere,   // ... but by another interface than the one that leads to the real server
+    past,        // it was seen on its way to somebody else's MAC
+    silent,      // no reply, while the host answers this director's own echo requests
+    mute,        // the host is there and answers no echo request at all: nothing is said about its way back
+    down,        // nobody answers ARP or neighbour discovery for it
+    translated,  // the test left with this director's own address as source (full NAT): it says nothing
+    not_sent,    // the test never left this host
+    untested,    // ended before there was an answer, or nothing came from this real server at all
+  };
+  Address rip, client;
+  Client kind = Client::example;
+  Outcome outcome = Outcome::untested;
+  std::string interface;                    // that leads to the RIP; empty: not known
+  Address director;                         // this host's address towards the RIP; none: not known
+  unsigned tries = 0;                       // from `client`
+  unsigned own_tries = 0, own_answers = 0;  // from the director's own address
+  unsigned asked = 0;                       // ARP requests or neighbour solicitations for the RIP
+  Mac neighbour;                            // that answered for the RIP; none: nobody
+  bool left = false;                        // the test was seen to leave
+  Address left_as;                          // with this source; none: not seen
+  std::set<std::string> came_by;            // interfaces that the reply came in by
+  std::optional<std::uint8_t> ttl;          // of the reply
+  bool seen_past = false;                   // a reply to somebody else's MAC
+  bool refused = false;                     // the reply was an ICMP error, which needs the same way back
+  bool asks_for_client = false;             // the real server asks ARP or ND for the client itself
+  std::set<Address> asks_for;               // what else it asked for meanwhile; at most 8
+  std::optional<std::int64_t> round_trip;   // nanoseconds
+  std::optional<Timestamp> first_sent, answered;
+  std::string why;  // not_sent: the kernel's words
+};
+LVSNAT_EXPORT std::string_view name(WayBackResult::Client) noexcept;   // "example", "neighbour", "given"
+LVSNAT_EXPORT std::string_view name(WayBackResult::Outcome) noexcept;  // "returned", ..., "not-sent", "untested"
+
+/// What became of one packet of a hop trace.
+struct TraceAnswer {
+  enum class Protocol : std::uint8_t { icmp, udp, tcp };
+  enum class Kind : std::uint8_t {
+    none,         // nothing came
+    expired,      // time to live exceeded: a router on the way
+    reached,      // the client itself answered
+    unreachable,  // somebody on the way reports an error; `code`
+    not_sent,     // this host's own kernel refused; `why`
+  };
+  Protocol protocol = Protocol::icmp;
+  unsigned round = 1, hop = 1;  // hop: TTL that it was sent with
+  Kind kind = Kind::none;
+  std::uint8_t code = 0;  // ICMP or ICMPv6
+  Address from;           // who answered; none: nobody
+  Mac mac;                // of the frame that the answer came in; none: not told
+  Timestamp sent = 0;
+  std::optional<std::int64_t> round_trip;  // nanoseconds
+  std::string why;
+};
+LVSNAT_EXPORT std::string_view name(TraceAnswer::Protocol) noexcept;  // "icmp", "udp", "tcp"
+LVSNAT_EXPORT std::string_view name(TraceAnswer::Kind) noexcept;      // "none", "expired", "reached", "unreachable", "not-sent"
+
+/// One RIP's repeated hop trace to one client.
+struct HopTrace {
+  static constexpr std::size_t kMaxRedirects = 64;
+  struct Redirect {
+    Address from, gateway;  // who sent it, and the next hop that it praises
+    Mac mac;
+    unsigned round = 1;  // that was under way
+    Timestamp time = 0;
+  };
+  Address rip, client;
+  std::uint16_t port = 0;  // that TCP probes came from; 0: none were sent
+  std::vector<TraceAnswer> answers;  // in the order of sending
+  std::vector<Redirect> redirects;   // about this client, at most kMaxRedirects
+};
+
 struct Report {
   std::string tool = "lvsdiag";
   std::string tool_version;
@@ -75,6 +157,8 @@ struct Report {
   PacketTally packets;
   std::vector<Finding> findings;         // most important first
   std::vector<Forecast> prediction;      // from the director's state; empty without it
+  std::vector<WayBackResult> way_back;   // of the way-back test; empty without it
+  std::vector<HopTrace> hops;            // of hop traces; empty without them
   std::vector<std::string> notes;        // sentences that belong under the verdict but accuse nobody
   std::vector<std::string> differences;  // between what is configured and what runs, one sentence each
   std::vector<Gap> not_read;             // what of the kernel's state could not be read, and what it would have told

@@ -104,9 +104,15 @@ class LVSNAT_EXPORT Wire {
 };
 
 /// The way back as a report: findings LVS301 to LVS309 and LVS206, notes on the ways that are right, verdict. `state` is the real
-/// server's; nullptr: the wire alone. `wire`: nullptr for none. `sources` are the captures' statistics.
+/// server's, read after the probes if there were any; nullptr: the wire alone. `wire`: nullptr for none. `sources` are the
+/// captures' statistics. `hops`: traces of HopTracer (probe.h).
 LVSNAT_EXPORT Report trace_way_back(const KernelState* state, const WayBackQuestion& question, const Wire* wire = nullptr,
-                                    std::vector<SourceStatistics> sources = {});
+                                    std::vector<SourceStatistics> sources = {}, std::vector<HopTrace> hops = {});
+
+/// Whom to trace hops to, one (RIP, client) each, at most 16: the clients that were asked for, of a network its first address;
+/// without any, an address for documentation. `draw` makes that address.
+LVSNAT_EXPORT std::vector<std::pair<Address, Address>> traces_to_make(const KernelState& state, const WayBackQuestion& question,
+                                                                      std::uint64_t draw);
 
 /// One reply that the live kernel should be asked about (`ip route get CIP from RIP`), because trace_way_back() would judge it by
 /// the tables alone. One for each group of clients that share a fate; at most 256.
