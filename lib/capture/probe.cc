@@ -1,7 +1,7 @@
 // Probes, made by libtins and sent through raw sockets.
 //
-// The sockets belong to the probe's own protocol and not to IPPROTO_RAW: only then does the kernel heed a redirect that quotes the
-// probe (raw_err() and rawv6_err() of Linux 6.1 look for such a socket), as it heeds those that quote a real connection.
+// The sockets belong to the probe's own protocol and not to IPPROTO_RAW: only then does the kernel heed a redirect that quotes
+// the probe (raw_err() and rawv6_err() of Linux 6.1 look for such a socket), as it heeds those that quote a real connection.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -221,8 +221,8 @@ class RawSockets final : public ProbeSender {
     if (to.sll_ifindex == 0) return Error{ErrorCode::io, "there is no interface " + printable(probe.interface, 64)};
     to.sll_halen = 6;
     if (v6) {
-      const std::array<std::uint8_t, 6> group{0x33, 0x33, 0xff, probe.destination.bytes[13], probe.destination.bytes[14],
-                                              probe.destination.bytes[15]};
+      const std::array<std::uint8_t, 6> group{
+          0x33, 0x33, 0xff, probe.destination.bytes[13], probe.destination.bytes[14], probe.destination.bytes[15]};
       std::copy(group.begin(), group.end(), to.sll_addr);
     } else {
       std::fill_n(to.sll_addr, 6, std::uint8_t{0xff});

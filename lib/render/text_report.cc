@@ -282,7 +282,9 @@ class TextReport {
     std::vector<std::pair<std::string, std::string>> hosts;  // who, and how
     for (const TraceAnswer& a : answers) {
       const bool silent = a.kind == TraceAnswer::Kind::none || a.kind == TraceAnswer::Kind::not_sent;
-      std::string who = a.kind == TraceAnswer::Kind::none ? "*" : a.kind == TraceAnswer::Kind::not_sent ? "not sent" : to_string(a.from);
+      std::string who = a.kind == TraceAnswer::Kind::none       ? "*"
+                        : a.kind == TraceAnswer::Kind::not_sent ? "not sent"
+                                                                : to_string(a.from);
       if (a.kind == TraceAnswer::Kind::unreachable) who += ", unreachable (code " + std::to_string(a.code) + ")";
       const std::string how = std::string(name(a.protocol)) + (!silent && a.round_trip ? " " + to_duration(*a.round_trip) : "");
       const auto known = std::find_if(hosts.begin(), hosts.end(), [&who](const auto& h) { return h.first == who; });
@@ -318,9 +320,9 @@ class TextReport {
         redirects_until(first.sent);
         const std::span<const TraceAnswer> answers = all.subspan(i, n - i);
         const auto& own = report_.director.addresses;
-        const bool straight = first.hop == 1 && std::find(own.begin(), own.end(), trace.client) == own.end() && std::any_of(answers.begin(), answers.end(), [](const TraceAnswer& a) {
-                                return a.kind == TraceAnswer::Kind::reached;
-                              });
+        const bool straight = first.hop == 1 && std::find(own.begin(), own.end(), trace.client) == own.end() &&
+                              std::any_of(answers.begin(), answers.end(),
+                                          [](const TraceAnswer& a) { return a.kind == TraceAnswer::Kind::reached; });
         const bool begins = i == 0 || all[i - 1].round != first.round;
         paragraph((begins ? "  round " + std::to_string(first.round) + " " : std::string(10, ' ')) +
                       right(std::to_string(first.hop), 2) + "  ",
@@ -360,9 +362,10 @@ class TextReport {
         all.insert(r.rip);
         if (r.outcome == WayBackResult::Outcome::returned) back.insert(r.rip);
       }
-      return back.size() == all.size() ? "Replies of " + plural(back.size(), "real server") + " came back to this director."
-                                       : "Replies of " + std::to_string(back.size()) + " of " + plural(all.size(), "real server") +
-                                             " came back to this director; the others could not be tested.";
+      return back.size() == all.size()
+                 ? "Replies of " + plural(back.size(), "real server") + " came back to this director."
+                 : "Replies of " + std::to_string(back.size()) + " of " + plural(all.size(), "real server") +
+                       " came back to this director; the others could not be tested.";
     }
     if (c.total == 0) {
       return report_.sources.empty() ? "Nothing wrong was found in the settings; no traffic was looked at."

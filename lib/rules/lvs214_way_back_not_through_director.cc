@@ -36,6 +36,7 @@ drops foreign sources (then requests of clients do not arrive either).
 ## How to check by hand
 
     lvsdiag probe 10.1.1.2
+    lvsdiag probe 10.1.1.2 --client 192.168.1.254        # for this client
     hping3 --icmp -a 203.0.113.7 -c 2 10.1.1.2           # the same by hand
     ip route get 203.0.113.7 from 10.1.1.2               # on the real server
     tcpdump -eni eth0 icmp                               # there: does it arrive?
@@ -61,11 +62,24 @@ at its firewall: `nft list ruleset`.
 
 ## What this tool needs to see to say so
 
-It sends packets, so only when asked (`lvsdiag probe`), with CAP_NET_RAW. An
-echo from the director's own address must be answered and the foreign one not,
-three times. Because echo may be filtered, the confidence is `likely`. A
-documentation address tests the default route; a real client's tests that
-client's.
+It sends packets, so only when asked (`lvsdiag probe`), with CAP_NET_RAW, at
+most four a second. It listens on all interfaces. One reply RIP > tested source
+that comes in is proof of the right way; an ICMP error to that source is, too.
+Otherwise an echo from the director's own address must be answered and the
+foreign one not, three times, and the request must have been seen to leave.
+Because echo may be filtered, the confidence is then `likely`. It is `certain`
+when the real server asks ARP or neighbour discovery for the tested source, or
+its reply is seen on its way to another MAC.
+
+A documentation address (another one in each run, since the test itself may
+provoke a redirect) tests the default route. A free address of the VIP's network
+tests for a left-over network: a warning, or information where that is the real
+servers' own network, as long as no client is known there. `--client` tests that
+client's way; not where the reply would make the director send a redirect, for
+that would break the client's connections.
+
+Nothing is said of a host that answers no echo at all, of one that is down
+(LVS107), and where the director hides the source (full NAT, LVS127).
 )md",
     .check = nullptr,
 };

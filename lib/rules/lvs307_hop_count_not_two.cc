@@ -26,9 +26,10 @@ router.
     1  10.1.1.1  0.3 ms                  # wrong gateway: 301
 
 The HOWTO runs it thrice and sees one hop the third time, as the test itself
-provokes the redirect. On Linux 6.1 UDP traceroute does not: the director's
-time-exceeded uses up the rate limit that the redirect shares. Ping does it, so
-this tool's trace sends more than UDP, and repeats.
+provokes the redirect. On Linux 6.1 UDP traceroute does not. This tool's trace
+sends ICMP, UDP and TCP by turns, in four rounds: where the director sends
+redirects and the real server believes them, the second or third round shows one
+hop, and the route exception is there afterwards (LVS304).
 
 ## How it comes about
 
@@ -38,6 +39,7 @@ own packets and the client cannot answer 10.1.1.2.
 
 ## How to check by hand
 
+    lvstrace --probe --client 192.168.1.254 --director 10.1.1.9
     ping -c3 192.168.1.254; traceroute -n 192.168.1.254; ip route get 192.168.1.254
     tcpdump -eni eth0 'icmp[0] == 5'
 
@@ -61,10 +63,17 @@ is right: look for redirects and `ip route flush cache`.
 
 ## What this tool needs to see to say so
 
-A trace, hence packets: only with `--probe`, or on a terminal after saying so.
-Or `traceroute-cip.txt` in a state directory. The director must be known. Hops
-are judged only if one answered; a trace that ends in silence says nothing about
-the way back.
+A trace, hence packets: only with `--probe`, with CAP_NET_RAW, at most four a
+second. Or `traceroute-cip.txt` in a state directory. The director must be known,
+by address or by the MAC that answers. Hops are judged only if one answered; a
+trace that ends in silence says nothing about the way back. A first hop that
+nobody knows is accused only where the route leads to another gateway or a
+redirect praised it: a director may answer with any of its addresses.
+
+TCP probes are SYN-ACKs from the service's own port to port 9 of the client, as
+if they were replies: no connection of a client has that port, no state is made
+on the way, and the client's reset reaches nobody. A redirect that the trace
+provokes is one that the next reply of a connection would have provoked.
 )md",
     .check = nullptr,
 };

@@ -31,6 +31,7 @@ server. In a test set-up on one wire this is ordinary.
 
 ## How to check by hand
 
+    lvstrace --probe --client 192.168.1.254 --director 10.1.1.9
     traceroute -n 192.168.1.254
     nft list ruleset | grep -A20 'hook forward'     # on the director
     ip route get 10.1.1.2                           # on the client

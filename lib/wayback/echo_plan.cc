@@ -86,7 +86,8 @@ std::vector<WayBackAttempt> plan_way_back(const KernelState& state, const std::v
   }
   for (const Address& rip : otherwise) {
     if (std::none_of(servers.begin(), servers.end(), [&](const RealServer& s) { return s.rip == rip; }))
-      untested.push_back(to_string(rip) + " is not tested: it is reached by direct routing or a tunnel, whose replies need not come "
+      untested.push_back(to_string(rip) +
+                         " is not tested: it is reached by direct routing or a tunnel, whose replies need not come "
                          "back here; name it to test it all the same.");
   }
 
@@ -123,8 +124,8 @@ std::vector<WayBackAttempt> plan_way_back(const KernelState& state, const std::v
     const auto add = [&](const Address& client, Client kind) {
       attempt.client = client;
       attempt.kind = kind;
-      const bool known = std::any_of(out.begin(), out.end(),
-                                     [&](const WayBackAttempt& a) { return a.rip == s.rip && a.client == client; });
+      const bool known =
+          std::any_of(out.begin(), out.end(), [&](const WayBackAttempt& a) { return a.rip == s.rip && a.client == client; });
       if (!known && out.size() < WayBackTest::kMaxAttempts) out.push_back(attempt);
     };
 
@@ -144,8 +145,9 @@ std::vector<WayBackAttempt> plan_way_back(const KernelState& state, const std::v
         reply.source = s.rip;
         reply.iif = d.dev;
         if (decide_input(state, reply).will_redirect.value_or(false)) {
-          untested.push_back(pair + "its reply would make this director send an ICMP redirect, which breaks that client's "
-                                    "connections once it is believed; turn redirects off first (LVS202).");
+          untested.push_back(pair +
+                             "its reply would make this director send an ICMP redirect, which breaks that client's "
+                             "connections once it is believed; turn redirects off first (LVS202).");
           continue;
         }
         add(client, Client::given);

@@ -75,8 +75,8 @@ bool failed(const WayBackResult& r) { return r.outcome == End::past || r.outcome
 
 void prove(const Test& t, Finding& f, const WayBackResult& r) {
   if (r.outcome == End::past) {
-    FindingSink::prove(f, words("its reply to " + to_string(r.client) + " was seen on the wire, addressed to another host's MAC",
-                                r.answered));
+    FindingSink::prove(
+        f, words("its reply to " + to_string(r.client) + " was seen on the wire, addressed to another host's MAC", r.answered));
   } else {
     FindingSink::prove(f, words("an echo request from " + to_string(r.client) + " was sent to " + to_string(r.rip) + " " +
                                     times(r.tries) + (r.interface.empty() ? "" : " by " + r.interface) + ": no reply came in",
@@ -123,8 +123,9 @@ void accuse(const Test& t, const WayBackResult& r) {
               " for a neighbour: a route without a gateway, a left-over address of that network, or a netmask that is too wide "
               "(LVS303), or an ICMP redirect that it believed (LVS304).";
   } else if (r.outcome == End::past) {
-    f.cause = "The real server sends its replies to another host than this director: a wrong gateway (LVS301), a direct or policy "
-              "route (LVS303, LVS305), or an ICMP redirect that it believed (LVS304).";
+    f.cause =
+        "The real server sends its replies to another host than this director: a wrong gateway (LVS301), a direct or policy "
+        "route (LVS303, LVS305), or an ICMP redirect that it believed (LVS304).";
   } else {
     f.cause = "The host is alive, and what it answers to " + to_string(r.client) +
               " does not reach this director: its gateway is another host or missing (LVS301, LVS302), a route of its own leads "
@@ -139,15 +140,18 @@ void accuse(const Test& t, const WayBackResult& r) {
   } else if (r.asks_for_client && network) {
     FindingSink::cure(f, cures::remove_route(*network, {}, r.rip, t.gateway_of(r)));
   } else {
-    FindingSink::cure(f, Cure{Where::real_server,
-                              "lvstrace --client " + to_string(r.client) + " --director " + gateway + "   # names the route, and its cure",
-                              std::nullopt});
+    FindingSink::cure(
+        f, Cure{Where::real_server,
+                "lvstrace --client " + to_string(r.client) + " --director " + gateway + "   # names the route, and its cure",
+                std::nullopt});
   }
   if (!clients_there) FindingSink::unchecked(f, "whether there are clients in " + to_string(*network));
   if (!proved)
-    FindingSink::unchecked(f, "whether requests from clients' addresses arrive and are answered there: 'tcpdump -eni any icmp' on " +
-                                  to_string(r.rip) + " during another 'lvsdiag probe " + to_string(r.rip) + "'");
-  FindingSink::unchecked(f, "which route it is: 'lvstrace --client " + to_string(r.client) + " --director " + gateway + "' there");
+    FindingSink::unchecked(f,
+                           "whether requests from clients' addresses arrive and are answered there: 'tcpdump -eni any icmp' on " +
+                               to_string(r.rip) + " during another 'lvsdiag probe " + to_string(r.rip) + "'");
+  FindingSink::unchecked(f,
+                         "which route it is: 'lvstrace --client " + to_string(r.client) + " --director " + gateway + "' there");
 }
 
 void tell_down(const Test& t, const WayBackResult& r) {
@@ -157,17 +161,18 @@ void tell_down(const Test& t, const WayBackResult& r) {
   Finding& f = t.sink.accuse(rules::real_server_unreachable, subject, Severity::error, Confidence::certain);
   if (t.sink.findings().size() == before) return;
   f.title = "The real server " + to_string(r.rip) + " is not there";
-  f.cause = "Nobody answers " + std::string(r.rip.is_v4() ? "ARP" : "neighbour discovery") + " for " + to_string(r.rip) +
-            (r.interface.empty() ? "" : " on " + r.interface) +
-            ", nor an echo request: the host is down, on another wire or VLAN, or has another address. Its way back was not tested.";
+  f.cause =
+      "Nobody answers " + std::string(r.rip.is_v4() ? "ARP" : "neighbour discovery") + " for " + to_string(r.rip) +
+      (r.interface.empty() ? "" : " on " + r.interface) +
+      ", nor an echo request: the host is down, on another wire or VLAN, or has another address. Its way back was not tested.";
   FindingSink::prove(f, words("this director asked for the MAC of " + to_string(r.rip) + " " + times(r.asked) +
                                   ", and sent echo requests of its own " + times(r.own_tries) + ": no answer",
                               r.first_sent));
-  f.cure.push_back(Cure{Where::director,
-                        (r.rip.is_v4() ? "arping -c 3 -I " : "ndisc6 ") +
-                            (r.rip.is_v4() ? cures::shell_word(r.interface) + " " + to_string(r.rip)
-                                           : to_string(r.rip) + " " + cures::shell_word(r.interface)),
-                        std::nullopt});
+  f.cure.push_back(Cure{
+      Where::director,
+      (r.rip.is_v4() ? "arping -c 3 -I " : "ndisc6 ") + (r.rip.is_v4() ? cures::shell_word(r.interface) + " " + to_string(r.rip)
+                                                                       : to_string(r.rip) + " " + cures::shell_word(r.interface)),
+      std::nullopt});
   if (t.state == nullptr) return;
   for (const Service& service : t.state->ipvs.services) {
     for (const Destination& d : service.destinations) {
@@ -185,8 +190,9 @@ void tell_elsewhere(const Test& t, const WayBackResult& r) {
   subject.interface = *r.came_by.begin();
   Finding& f = t.sink.accuse(rules::way_back_not_through_director, subject, Severity::warning, Confidence::possible);
   f.title = "Replies of " + to_string(r.rip) + " to " + t.whom(r) + " come back by " + names + ", not by " + r.interface;
-  f.cause = "They reach this director by a detour: another router stands between, or the real server has a second interface. It "
-            "works only while that router passes them and rp_filter here does not mind.";
+  f.cause =
+      "They reach this director by a detour: another router stands between, or the real server has a second interface. It "
+      "works only while that router passes them and rp_filter here does not mind.";
   prove(t, f, r);
   f.evidence.clear();
   FindingSink::prove(f, words("the reply to " + to_string(r.client) + " came in by " + names +
@@ -205,13 +211,15 @@ void tell(const Test& t, const WayBackResult& r) {
                         "this. lvstrace on the real server can tell, or lvsdiag while a client connects.");
       break;
     case End::translated:
-      t.notes.push_back("The test of " + rip + " left with " + to_string(r.left_as) +
-                        " as source: this director rewrites the source of what it sends there (full NAT, LVS127). Replies find back "
-                        "whatever the gateway is, and this test says nothing.");
+      t.notes.push_back(
+          "The test of " + rip + " left with " + to_string(r.left_as) +
+          " as source: this director rewrites the source of what it sends there (full NAT, LVS127). Replies find back "
+          "whatever the gateway is, and this test says nothing.");
       break;
     case End::not_sent:
-      t.notes.push_back("The test of " + rip + " from " + to_string(r.client) + " never left this host" +
-                        (r.why.empty() ? ": something between the socket and the wire drops it." : ": " + printable(r.why, 300) + "."));
+      t.notes.push_back(
+          "The test of " + rip + " from " + to_string(r.client) + " never left this host" +
+          (r.why.empty() ? ": something between the socket and the wire drops it." : ": " + printable(r.why, 300) + "."));
       break;
     case End::untested:
       t.notes.push_back("The test of " + rip + " from " + to_string(r.client) + " ended without a result" +
@@ -237,17 +245,21 @@ void tell_limits(const Test& t) {
     return out;
   };
   if (!examples.empty())
-    t.notes.push_back("Tested with echo requests from " + list(examples) + (examples.size() == 1 ? ", an address" : ", addresses") +
+    t.notes.push_back("Tested with echo requests from " + list(examples) +
+                      (examples.size() == 1 ? ", an address" : ", addresses") +
                       " for documentation: that shows the route which clients far away are answered by, not one for "
                       "certain clients (--client CIP).");
   if (!neighbours.empty())
     t.notes.push_back("And from " + list(neighbours) + ", as a client in the VIP's own network would ask.");
-  if (!given.empty()) t.notes.push_back("Tested with echo requests from " + list(given) + "; other clients may have other routes.");
+  if (!given.empty())
+    t.notes.push_back("Tested with echo requests from " + list(given) + "; other clients may have other routes.");
   if (!t.results.empty())
-    t.notes.push_back("A reply that comes back proves the way back of that source now. None is no proof of a wrong one: echo requests "
-                      "may be filtered. The service itself, its port and its firewall are not tested.");
+    t.notes.push_back(
+        "A reply that comes back proves the way back of that source now. None is no proof of a wrong one: echo requests "
+        "may be filtered. The service itself, its port and its firewall are not tested.");
   if (detour)
-    t.notes.push_back("Some replies had lost a hop when they came in: a router stands between that real server and this director.");
+    t.notes.push_back(
+        "Some replies had lost a hop when they came in: a router stands between that real server and this director.");
 }
 
 }  // namespace

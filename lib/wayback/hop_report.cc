@@ -41,9 +41,9 @@ std::string where_seen(const std::vector<const TraceAnswer*>& answers) {
 }
 
 std::string redirect_words(const HopTrace::Redirect& r, const Address& client) {
-  return "in round " + std::to_string(r.round) + " " + to_string(r.from) + (r.mac.is_none() ? "" : " (" + to_string(r.mac) + ")") +
-         " sent an ICMP redirect: " + to_string(client) + " is better reached " +
-         (r.gateway == client ? std::string("directly") : "by " + to_string(r.gateway));
+  return "in round " + std::to_string(r.round) + " " + to_string(r.from) +
+         (r.mac.is_none() ? "" : " (" + to_string(r.mac) + ")") + " sent an ICMP redirect: " + to_string(client) +
+         " is better reached " + (r.gateway == client ? std::string("directly") : "by " + to_string(r.gateway));
 }
 
 struct FirstHops {
@@ -94,9 +94,9 @@ void accuse(const Judgement& j, const HopTrace& trace, const FirstHops& hops, co
   subject.client = client;
   if (!straight) subject.gateway = to_string(first.from);
   Finding& f = j.sink.accuse(rules::hop_count_not_two, subject, Severity::warning, Confidence::certain);
-  f.title = straight ? "The trace from " + rip + " reaches " + client + " in one hop, without the director"
-                     : "The trace from " + rip + " to " + client + " goes by " + to_string(first.from) +
-                           " first, not by the director";
+  f.title = straight
+                ? "The trace from " + rip + " reaches " + client + " in one hop, without the director"
+                : "The trace from " + rip + " to " + client + " goes by " + to_string(first.from) + " first, not by the director";
   const HopTrace::Redirect* before = nullptr;
   for (const HopTrace::Redirect& r : trace.redirects) {
     if (r.time <= first.sent + kSecond && (straight ? r.gateway == trace.client : r.gateway == first.from) && before == nullptr)
@@ -104,9 +104,10 @@ void accuse(const Judgement& j, const HopTrace& trace, const FirstHops& hops, co
   }
   const bool moved = !hops.director.empty() && hops.director.front()->sent < first.sent;
   if (before != nullptr && moved) {
-    f.cause = "At first the way led by the director; then " + to_string(before->from) +
-              " sent a redirect, and this real server believed it (LVS304). The trace provoked it as the replies of a connection do, "
-              "and the connections of that client go the same way until it is forgotten.";
+    f.cause =
+        "At first the way led by the director; then " + to_string(before->from) +
+        " sent a redirect, and this real server believed it (LVS304). The trace provoked it as the replies of a connection do, "
+        "and the connections of that client go the same way until it is forgotten.";
     // Where the exception itself was found, its finding has the cure.
     if (fate == nullptr || !fate->way.redirected) {
       FindingSink::cure(f, cures::flush_cache(!trace.rip.is_v4()));
@@ -119,13 +120,14 @@ void accuse(const Judgement& j, const HopTrace& trace, const FirstHops& hops, co
     if (fate != nullptr && fate->way.kind == WayKind::director) FindingSink::cure(f, cures::flush_cache(!trace.rip.is_v4()));
   }
   if (!hops.director.empty())
-    FindingSink::prove(f, words("hop 1 is " + to_string(hops.director.front()->from) + ", the director, in " +
-                                    where_seen(hops.director),
-                                hops.director.front()->sent));
+    FindingSink::prove(
+        f, words("hop 1 is " + to_string(hops.director.front()->from) + ", the director, in " + where_seen(hops.director),
+                 hops.director.front()->sent));
   prove_redirects(f, trace);
-  FindingSink::prove(f, words("hop 1 is " + to_string(first.from) + (first.mac.is_none() ? "" : " (" + to_string(first.mac) + ")") +
-                                  (straight ? ", the client itself" : "") + ", in " + where_seen(wrong),
-                              first.sent));
+  FindingSink::prove(f,
+                     words("hop 1 is " + to_string(first.from) + (first.mac.is_none() ? "" : " (" + to_string(first.mac) + ")") +
+                               (straight ? ", the client itself" : "") + ", in " + where_seen(wrong),
+                           first.sent));
 }
 
 }  // namespace
@@ -139,7 +141,8 @@ void judge_hops(const Judgement& j, const Address& rip, const std::vector<Fate>&
     const bool known = j.directors.known(!rip.is_v4());
     const bool redirected = fate != nullptr && fate->way.redirected;
     const bool praised = std::any_of(trace.redirects.begin(), trace.redirects.end(), [&](const HopTrace::Redirect& r) {
-      return std::any_of(hops.strangers.begin(), hops.strangers.end(), [&](const TraceAnswer* a) { return a->from == r.gateway; });
+      return std::any_of(hops.strangers.begin(), hops.strangers.end(),
+                         [&](const TraceAnswer* a) { return a->from == r.gateway; });
     });
     if (!hops.straight.empty()) {
       accuse(j, trace, hops, hops.straight, fate);
@@ -156,12 +159,11 @@ void judge_hops(const Judgement& j, const Address& rip, const std::vector<Fate>&
     } else if (!hops.director.empty()) {
       j.notes.push_back("The first hop " + pair + " is " + to_string(hops.director.front()->from) + ", the director.");
     } else if (hops.refused == hops.sent) {
-      const auto refused = std::find_if(trace.answers.begin(), trace.answers.end(),
-                                        [](const TraceAnswer& a) { return a.kind == Kind::not_sent; });
+      const auto refused =
+          std::find_if(trace.answers.begin(), trace.answers.end(), [](const TraceAnswer& a) { return a.kind == Kind::not_sent; });
       j.notes.push_back("No probe " + pair + " left this host: " + printable(refused->why, 300) + ".");
     } else {
-      j.notes.push_back("The first hop " + pair +
-                        " did not answer " + std::to_string(hops.sent - hops.refused) +
+      j.notes.push_back("The first hop " + pair + " did not answer " + std::to_string(hops.sent - hops.refused) +
                         " probes: it sends no time-exceeded, or a filter drops it. The trace says nothing about the way back.");
     }
     if (hops.reached == nullptr) {
@@ -176,10 +178,10 @@ void judge_hops(const Judgement& j, const Address& rip, const std::vector<Fate>&
       f.title = to_string(rip) + " gets answers from " + to_string(trace.client) + " when it asks by itself";
       f.cause =
           "The director forwards the real server's own packets. LVS-NAT does not need that; in production it is worth a filter.";
-      FindingSink::prove(f, words(upper_name(hops.reached->protocol) + " probe answered by " + to_string(trace.client) +
-                                      " at hop " + std::to_string(hops.reached->hop) + ", by way of " +
-                                      to_string(hops.director.front()->from),
-                                  hops.reached->sent));
+      FindingSink::prove(f,
+                         words(upper_name(hops.reached->protocol) + " probe answered by " + to_string(trace.client) + " at hop " +
+                                   std::to_string(hops.reached->hop) + ", by way of " + to_string(hops.director.front()->from),
+                               hops.reached->sent));
     }
     for (std::size_t i = 0; i < std::min<std::size_t>(trace.redirects.size(), 3); ++i) {
       std::string text = redirect_words(trace.redirects[i], trace.client);

@@ -97,9 +97,8 @@ Probe HopTracer::probe_of(std::size_t number) const {
 /// Steps to the next probe; false when there is none.
 bool HopTracer::advance() {
   const auto heard = [this](unsigned hop, auto matches) {
-    return std::any_of(trace_.answers.begin(), trace_.answers.end(), [&](const TraceAnswer& a) {
-      return a.round == round_ && a.hop == hop && matches(a);
-    });
+    return std::any_of(trace_.answers.begin(), trace_.answers.end(),
+                       [&](const TraceAnswer& a) { return a.round == round_ && a.hop == hop && matches(a); });
   };
   while (!ended_) {
     // Every protocol for the two hops that matter; what lies behind is only shown, so one is enough.
@@ -122,9 +121,8 @@ bool HopTracer::advance() {
     ++hop_;
     if (!over) continue;
     hop_ = 1;
-    ended_ = ++round_ > options_.rounds || std::all_of(trace_.answers.begin(), trace_.answers.end(), [](const TraceAnswer& a) {
-               return a.kind == Kind::not_sent;
-             });
+    ended_ = ++round_ > options_.rounds || std::all_of(trace_.answers.begin(), trace_.answers.end(),
+                                                       [](const TraceAnswer& a) { return a.kind == Kind::not_sent; });
   }
   return false;
 }

@@ -122,7 +122,8 @@ INSTANTIATE_TEST_SUITE_P(Families, Made, testing::Bool());
 TEST(MadeNeighbour, Arp) {
   const auto made = probe_bytes(probe_of(Probe::Kind::neighbour, "10.1.1.9", "10.1.1.2"));
   ASSERT_TRUE(made.has_value());
-  EXPECT_EQ(*made, (std::vector<std::uint8_t>{0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 9, 10, 1, 1, 9, 0, 0, 0, 0, 0, 0, 10, 1, 1, 2}));
+  EXPECT_EQ(*made,
+            (std::vector<std::uint8_t>{0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 9, 10, 1, 1, 9, 0, 0, 0, 0, 0, 0, 10, 1, 1, 2}));
 }
 
 TEST(MadeNeighbour, Solicitation) {

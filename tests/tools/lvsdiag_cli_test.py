@@ -62,7 +62,9 @@ class Usage(unittest.TestCase):
                 ['-q', '-v', '-r', 'a'], ['--for', '10x', '-r', 'a'], ['--for', '-1'],
                 ['--for', '99999999999999999999h'], ['-s', '1', '-r', 'a'], ['--state', 'x', '--no-state', '-r', 'a'],
                 ['-n', '--names', '-r', 'a'], ['--max-connections', '0', '-r', 'a'],
-                ['--evidence', 'x.pcapng', '-r', '-']):
+                ['--evidence', 'x.pcapng', '-r', '-'], ['probe', 'nonsense'], ['probe', '127.0.0.1'],
+                ['probe', '10.1.1.2', '--client', '224.0.0.1'], ['probe', '-r', 'x'], ['probe', '-i', 'eth0'],
+                ['probe', '--no-state'], ['probe', '--state', 'x'], ['probe', '--connections', 'x']):
             self.refused(*arguments)
 
     def test_bad_service_and_filter(self):

@@ -46,7 +46,8 @@ KernelState director(bool v6 = false) {
     r.v6 = !a.address.is_v4();
     r.destination = {a.address, length};
     for (unsigned bit = length + (r.v6 ? 0U : 96U); bit < 128; ++bit)
-      r.destination.address.bytes[bit / 8] = static_cast<std::uint8_t>(r.destination.address.bytes[bit / 8] & ~(0x80U >> bit % 8));
+      r.destination.address.bytes[bit / 8] =
+          static_cast<std::uint8_t>(r.destination.address.bytes[bit / 8] & ~(0x80U >> bit % 8));
     r.table = "main";
     NextHop hop;
     hop.dev = dev;
@@ -111,9 +112,7 @@ Outing run(std::vector<WayBackAttempt> attempts, const Network& network, bool le
   return out;
 }
 
-Bytes reply_to(const Probe& p, unsigned ttl = 64) {
-  return echo(p.destination, p.source, true, p.id, p.sequence, p.nonce, ttl);
-}
+Bytes reply_to(const Probe& p, unsigned ttl = 64) { return echo(p.destination, p.source, true, p.id, p.sequence, p.nonce, ttl); }
 bool foreign(const Probe& p) { return p.source != at("10.1.1.9") && p.source != at("fd00:10::9"); }
 
 Report judged(const Outing& r, const KernelState& state) { return judge_way_back(&state, {}, r.results); }
@@ -126,7 +125,8 @@ std::set<int> codes(const Report& report, Severity least = Severity::warning) {
 }
 
 TEST(WayBackTest, OneReplyIsEnough) {
-  const Outing r = run({attempt("10.1.1.2")}, [](const Probe& p, Timestamp t, Heard& h) { h.add(t, in, kInside, mac(2), reply_to(p)); });
+  const Outing r =
+      run({attempt("10.1.1.2")}, [](const Probe& p, Timestamp t, Heard& h) { h.add(t, in, kInside, mac(2), reply_to(p)); });
   ASSERT_EQ(r.results.size(), 1u);
   EXPECT_EQ(r.results[0].outcome, Outcome::returned);
   EXPECT_EQ(r.results[0].came_by, std::set<std::string>{"eth1"});
@@ -139,7 +139,8 @@ TEST(WayBackTest, OneReplyIsEnough) {
 
 TEST(WayBackTest, SilenceOfOneThatIsAlive) {
   const Outing r = run({attempt("10.1.1.2"), attempt("10.1.1.3")}, [](const Probe& p, Timestamp t, Heard& h) {
-    if (p.kind == Probe::Kind::echo && (p.destination == at("10.1.1.2") || !foreign(p))) h.add(t, in, kInside, mac(3), reply_to(p));
+    if (p.kind == Probe::Kind::echo && (p.destination == at("10.1.1.2") || !foreign(p)))
+      h.add(t, in, kInside, mac(3), reply_to(p));
     if (p.kind == Probe::Kind::neighbour) h.add(t, in, kInside, mac(3), arp(false, at("10.1.1.3"), mac(3), at("10.1.1.9")));
   });
   EXPECT_EQ(r.results[0].outcome, Outcome::returned);
@@ -163,7 +164,8 @@ TEST(WayBackTest, SilenceOfOneThatIsAlive) {
 TEST(WayBackTest, NeverMoreThanAFewASecond) {
   std::vector<WayBackAttempt> many;
   for (int i = 2; i < 40; ++i) many.push_back(attempt(("10.1.1." + std::to_string(i)).c_str()));
-  const Outing r = run(many, [](const Probe&, Timestamp, Heard&) {}, true, 600 * kSecond);
+  const Outing r = run(
+      many, [](const Probe&, Timestamp, Heard&) {}, true, 600 * kSecond);
   for (std::size_t i = 1; i < r.sent.size(); ++i) ASSERT_GE(r.sent[i].first - r.sent[i - 1].first, kSecond / 4);
   std::set<std::uint16_t> sequences;
   for (const auto& [time, probe] : r.sent) EXPECT_TRUE(sequences.insert(probe.sequence).second);
@@ -171,7 +173,8 @@ TEST(WayBackTest, NeverMoreThanAFewASecond) {
 }
 
 TEST(WayBackTest, AHostThatIsDownIsNotAccusedOfItsRoutes) {
-  const Outing r = run({attempt("10.1.1.3")}, [](const Probe&, Timestamp, Heard&) {}, false);
+  const Outing r = run(
+      {attempt("10.1.1.3")}, [](const Probe&, Timestamp, Heard&) {}, false);
   EXPECT_EQ(r.results[0].outcome, Outcome::down);
   EXPECT_EQ(codes(judged(r, director())), std::set<int>{107});
 }
@@ -246,9 +249,9 @@ TEST(WayBackTest, ANetworkWithoutKnownClientsIsNoError) {
 
 TEST(WayBackTest, ARealServerWithoutAnyWayBackIsOneFinding) {
   const Outing r = run({attempt("10.1.1.3"), attempt("10.1.1.3", "192.168.1.253", Client::neighbour)},
-                    [](const Probe& p, Timestamp t, Heard& h) {
-                      if (p.kind == Probe::Kind::echo && !foreign(p)) h.add(t, in, kInside, mac(3), reply_to(p));
-                    });
+                       [](const Probe& p, Timestamp t, Heard& h) {
+                         if (p.kind == Probe::Kind::echo && !foreign(p)) h.add(t, in, kInside, mac(3), reply_to(p));
+                       });
   EXPECT_EQ(judged(r, director()).findings.size(), 1u);
 }
 
@@ -313,19 +316,19 @@ TEST(WayBackTest, WhatNeverLeftAccusesNobody) {
 }
 
 TEST(WayBackTest, AnInterruptedTestAccusesNobody) {
-  const Outing r = run({attempt("10.1.1.2"), attempt("10.1.1.3")},
-                    [](const Probe& p, Timestamp t, Heard& h) {
-                      if (!foreign(p) && p.kind == Probe::Kind::echo) h.add(t, in, kInside, mac(2), reply_to(p));
-                    },
-                    true, 3 * kSecond);
+  const Outing r = run(
+      {attempt("10.1.1.2"), attempt("10.1.1.3")},
+      [](const Probe& p, Timestamp t, Heard& h) {
+        if (!foreign(p) && p.kind == Probe::Kind::echo) h.add(t, in, kInside, mac(2), reply_to(p));
+      },
+      true, 3 * kSecond);
   for (const WayBackResult& x : r.results) EXPECT_EQ(x.outcome, Outcome::untested);
   EXPECT_TRUE(judged(r, director()).findings.empty());
 }
 
 TEST(WayBackTest, ByAnotherInterfaceIsAWarning) {
-  const Outing r = run({attempt("10.1.1.2")}, [](const Probe& p, Timestamp t, Heard& h) {
-    h.add(t, in, kOutside, mac(0xfe), reply_to(p, 63));
-  });
+  const Outing r = run({attempt("10.1.1.2")},
+                       [](const Probe& p, Timestamp t, Heard& h) { h.add(t, in, kOutside, mac(0xfe), reply_to(p, 63)); });
   EXPECT_EQ(r.results[0].outcome, Outcome::elsewhere);
   const Report report = judged(r, director());
   EXPECT_EQ(report.verdict, Verdict::warning);
@@ -334,15 +337,15 @@ TEST(WayBackTest, ByAnotherInterfaceIsAWarning) {
 
 TEST(WayBackTest, Ipv6) {
   const Outing r = run({attempt("fd00:10::2", "2001:db8:ff::7"), attempt("fd00:10::3", "2001:db8:ff::7")},
-                    [](const Probe& p, Timestamp t, Heard& h) {
-                      if (p.kind == Probe::Kind::neighbour) {
-                        h.add(t, in, kInside, mac(3), nd(false, p.destination, p.source, p.destination, mac(3)));
-                      } else if (p.destination == at("fd00:10::2") || !foreign(p)) {
-                        h.add(t, in, kInside, mac(3), reply_to(p));
-                      } else {
-                        h.add(t, in, kInside, mac(3), nd(true, p.destination, at("ff02::1:ff00:7"), p.source, mac(3)));
-                      }
-                    });
+                       [](const Probe& p, Timestamp t, Heard& h) {
+                         if (p.kind == Probe::Kind::neighbour) {
+                           h.add(t, in, kInside, mac(3), nd(false, p.destination, p.source, p.destination, mac(3)));
+                         } else if (p.destination == at("fd00:10::2") || !foreign(p)) {
+                           h.add(t, in, kInside, mac(3), reply_to(p));
+                         } else {
+                           h.add(t, in, kInside, mac(3), nd(true, p.destination, at("ff02::1:ff00:7"), p.source, mac(3)));
+                         }
+                       });
   EXPECT_EQ(r.results[0].outcome, Outcome::returned);
   EXPECT_EQ(r.results[1].outcome, Outcome::silent);
   EXPECT_TRUE(r.results[1].asks_for_client);
@@ -370,8 +373,8 @@ Service service(const char* vip, std::initializer_list<const char*> rips, Method
 TEST(WayBackPlan, EachRealServerFromAfarAndFromTheVipsNetwork) {
   const KernelState s = director();
   std::vector<std::string> untested;
-  const auto plan = plan_way_back(s, {service("192.168.1.110", {"10.1.1.3", "10.1.1.2"}), service("192.168.1.111", {"10.1.1.2"})}, {},
-                                  {}, 12345, untested);
+  const auto plan = plan_way_back(s, {service("192.168.1.110", {"10.1.1.3", "10.1.1.2"}), service("192.168.1.111", {"10.1.1.2"})},
+                                  {}, {}, 12345, untested);
   EXPECT_TRUE(untested.empty());
   ASSERT_EQ(plan.size(), 4u);
   EXPECT_EQ(plan[0].rip, at("10.1.1.2"));
@@ -394,7 +397,8 @@ TEST(WayBackPlan, WhoIsLeftOutAndWhy) {
   EXPECT_TRUE(plan_way_back(s, {service("192.168.1.110", {"10.1.1.9", "172.16.0.1"})}, {}, {}, 1, untested).empty());
   EXPECT_EQ(untested.size(), 3u);
   // Named ones are tested whatever their method.
-  EXPECT_FALSE(plan_way_back(s, {service("192.168.1.110", {"10.1.1.2"}, Method::route)}, {at("10.1.1.2")}, {}, 1, untested).empty());
+  EXPECT_FALSE(
+      plan_way_back(s, {service("192.168.1.110", {"10.1.1.2"}, Method::route)}, {at("10.1.1.2")}, {}, 1, untested).empty());
   const auto own = plan_way_back(s, {}, {at("10.1.1.2")}, {at("192.168.1.1")}, 1, untested);
   EXPECT_TRUE(own.empty());
 }

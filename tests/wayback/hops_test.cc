@@ -87,9 +87,7 @@ HopTrace traced(const Network& network, const Address& rip = kRip, const Address
   return tracer.trace();
 }
 
-Bytes expired(const Address& by, const Probe& p) {
-  return error(by, p.source, p.source.is_v4() ? 11 : 3, 0, packet_of(p));
-}
+Bytes expired(const Address& by, const Probe& p) { return error(by, p.source, p.source.is_v4() ? 11 : 3, 0, packet_of(p)); }
 /// What the client itself makes of a probe.
 Bytes answered(const Probe& p) {
   switch (p.kind) {
@@ -98,8 +96,9 @@ Bytes answered(const Probe& p) {
     case Probe::Kind::udp:
       return error(p.destination, p.source, p.source.is_v4() ? 3 : 1, p.source.is_v4() ? 3 : 4, packet_of(p));
     default:
-      return ip(p.destination, p.source, 6,
-                be16(p.destination_port) + be16(p.source_port) + be32(p.number) + be32(0) + Bytes{0x50, 0x04} + be16(0) + be32(0));
+      return ip(
+          p.destination, p.source, 6,
+          be16(p.destination_port) + be16(p.source_port) + be32(p.number) + be32(0) + Bytes{0x50, 0x04} + be16(0) + be32(0));
   }
 }
 
@@ -188,9 +187,9 @@ TEST(HopTracer, ARedirectMovesTheWayInTheSecondRound) {
   const Report report = judged(trace, s);
   ASSERT_EQ(codes(report), (std::set<int>{304, 307}));
   for (const Finding& f : report.findings) {
-    EXPECT_TRUE(std::any_of(f.evidence.begin(), f.evidence.end(),
-                            [](const Evidence& x) { return x.text.find("redirect: 192.168.1.254") != std::string::npos; }))
-        << code_name(f.code);
+    EXPECT_TRUE(std::any_of(f.evidence.begin(), f.evidence.end(), [](const Evidence& x) {
+      return x.text.find("redirect: 192.168.1.254") != std::string::npos;
+    })) << code_name(f.code);
   }
   const Finding& hop = report.findings.back();
   EXPECT_NE(hop.cause.find("At first the way led by the director"), std::string::npos);
@@ -255,8 +254,9 @@ TEST(HopTracer, WithoutADirectorNobodyIsAccused) {
   s.routes.back().destination = *parse_prefix("172.16.0.0/12");
   s.routes.back().nexthops[0].gateway = kOther;
   const Report report = judged(traced([](const Probe& p, Timestamp t, Heard& h) {
-    if (p.ttl == 1) h.add(t, in, 2, mac(9), expired(kDip, p));
-  }), s, q);
+                                 if (p.ttl == 1) h.add(t, in, 2, mac(9), expired(kDip, p));
+                               }),
+                               s, q);
   EXPECT_FALSE(codes(report, Severity::info).contains(307));
   EXPECT_TRUE(notes_say(report, "is that the director?"));
 }
@@ -275,12 +275,12 @@ TEST(HopTracer, WhatIsNotOursIsNoAnswer) {
     q.id = static_cast<std::uint16_t>(q.id + 1);
     q.number += 1U << 16;
     q.destination_port = p.kind == Probe::Kind::udp ? 53 : q.destination_port;
-    h.add(t, in, 2, mac(9), expired(kDip, q));       // somebody else's traceroute
+    h.add(t, in, 2, mac(9), expired(kDip, q));  // somebody else's traceroute
     h.add(t, in, 2, mac(9), answered(q));
-    h.add(t, Way::out, 2, mac(2), answered(p));      // our own kernel
+    h.add(t, Way::out, 2, mac(2), answered(p));  // our own kernel
     Probe r = p;
     r.destination = kOther;
-    h.add(t, in, 2, mac(9), expired(kDip, r));       // to another client
+    h.add(t, in, 2, mac(9), expired(kDip, r));  // to another client
     h.add(t, in, 2, mac(9), redirect(kDip, kRip, kOther, packet_of(r)));
   });
   for (const TraceAnswer& a : trace.answers) EXPECT_EQ(a.kind, Kind::none) << name(a.protocol);

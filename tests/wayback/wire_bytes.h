@@ -49,8 +49,8 @@ inline Bytes echo(const Address& from, const Address& to, bool reply, unsigned i
                   unsigned ttl = 64) {
   const bool v6 = !from.is_v4();
   const unsigned type = reply ? (v6 ? 129U : 0U) : (v6 ? 128U : 8U);
-  return ip(from, to, icmp_of(from),
-            Bytes{static_cast<std::uint8_t>(type), 0, 0, 0} + be16(id) + be16(sequence) + be64(nonce), ttl);
+  return ip(from, to, icmp_of(from), Bytes{static_cast<std::uint8_t>(type), 0, 0, 0} + be16(id) + be16(sequence) + be64(nonce),
+            ttl);
 }
 /// The packet that ProbeSender would make; checksums are left out, nobody here looks at them.
 inline Bytes packet_of(const Probe& p) {
@@ -62,8 +62,8 @@ inline Bytes packet_of(const Probe& p) {
                 p.ttl);
     default:
       return ip(p.source, p.destination, 6,
-                be16(p.source_port) + be16(p.destination_port) + be32(p.number) + be32(p.number) + Bytes{0x50, 0x12} + be16(1024) +
-                    be32(0),
+                be16(p.source_port) + be16(p.destination_port) + be32(p.number) + be32(p.number) + Bytes{0x50, 0x12} +
+                    be16(1024) + be32(0),
                 p.ttl);
   }
 }

@@ -83,8 +83,9 @@ std::variant<DiagnosisOptions, int> parse_diagnosis_options(int argc, char** arg
   CLI::App* const probe = verb("probe", Verb::probe, "Test the way back from real servers by sending them a packet");
   probe->add_option("RIP", o.real_servers, "Which; default those of the services");
   probe
-      ->add_option("--client", o.clients,
-                   "Ask in the name of this client (repeatable); default: addresses for documentation, and one of the VIP's network")
+      ->add_option(
+          "--client", o.clients,
+          "Ask in the name of this client (repeatable); default: addresses for documentation, and one of the VIP's network")
       ->allow_extra_args(false)
       ->take_all()
       ->type_name("CIP");

@@ -46,7 +46,8 @@ std::string contradiction_of(const DiagnosisOptions& o) {
   if (!o.interfaces.empty()) return "probe sends by this host's routes and listens on every interface: leave out -i";
   if ((!o.state.empty() && o.state != "live") || o.no_state)
     return "probe needs this host's own routes: leave out --state and --no-state (--config or --service name real servers)";
-  if (!o.evidence.empty() || !o.connections.empty()) return "probe looks at no connections: leave out --evidence and --connections";
+  if (!o.evidence.empty() || !o.connections.empty())
+    return "probe looks at no connections: leave out --evidence and --connections";
   if (!o.filter.empty()) return "probe has its own filter: leave out -F";
   return collision(o);
 }
@@ -144,8 +145,7 @@ int probe(const DiagnosisOptions& o) {
   const KernelState& state = **host;
   std::vector<std::string> untested;
   const std::uint64_t draw = drawn();
-  std::vector<WayBackAttempt> attempts =
-      plan_way_back(state, services_of(state, *declared), *only, *clients, draw, untested);
+  std::vector<WayBackAttempt> attempts = plan_way_back(state, services_of(state, *declared), *only, *clients, draw, untested);
   if (attempts.empty()) {
     return give_up(o, untested.empty() ? std::string("no real server is known: name them ('lvsdiag probe 10.1.1.2'), or the "
                                                      "services with --config or --service")
@@ -174,7 +174,8 @@ int probe(const DiagnosisOptions& o) {
   if (exit_status(report) == kUnknown) {
     std::string why = "nothing could be judged";
     for (const WayBackResult& r : report.way_back) {
-      if (why.size() < 200) why += (&r == report.way_back.data() ? ": " : ", ") + to_string(r.rip) + " " + std::string(name(r.outcome));
+      if (why.size() < 200)
+        why += (&r == report.way_back.data() ? ": " : ", ") + to_string(r.rip) + " " + std::string(name(r.outcome));
     }
     complain("lvsdiag", why);
   }

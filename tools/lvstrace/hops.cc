@@ -73,7 +73,8 @@ class Shown {
 
   void begin(const HopTrace& trace) {
     answers_ = redirects_ = 0;
-    put("lvstrace: hops from " + to_string(trace.rip) + " to " + to_string(trace.client) + ", at most 4 packets a second: ICMP, UDP" +
+    put("lvstrace: hops from " + to_string(trace.rip) + " to " + to_string(trace.client) +
+        ", at most 4 packets a second: ICMP, UDP" +
         (trace.port != 0 ? ", TCP from port " + std::to_string(trace.port) : std::string()));
   }
   void update(const HopTrace& trace, Timestamp now, bool last) {
@@ -85,15 +86,17 @@ class Shown {
     for (; answers_ < trace.answers.size(); ++answers_) {
       const TraceAnswer& a = trace.answers[answers_];
       if (a.kind == TraceAnswer::Kind::none && !last && now < a.sent + kSecond) return;
-      std::string text = "  round " + std::to_string(a.round) + "  hop " + std::to_string(a.hop) + "  " + std::string(name(a.protocol)) +
-                         std::string(a.protocol == TraceAnswer::Protocol::icmp ? "  " : "   ");
+      std::string text = "  round " + std::to_string(a.round) + "  hop " + std::to_string(a.hop) + "  " +
+                         std::string(name(a.protocol)) + std::string(a.protocol == TraceAnswer::Protocol::icmp ? "  " : "   ");
       if (a.kind == TraceAnswer::Kind::none) {
         text += "*";
       } else if (a.kind == TraceAnswer::Kind::not_sent) {
         text += "not sent: " + printable(a.why, 100);
       } else {
         text += to_string(a.from) + (a.round_trip ? "  " + to_duration(*a.round_trip) : "") +
-                (a.kind == TraceAnswer::Kind::unreachable ? "  unreachable" : a.kind == TraceAnswer::Kind::reached ? "  the client" : "");
+                (a.kind == TraceAnswer::Kind::unreachable ? "  unreachable"
+                 : a.kind == TraceAnswer::Kind::reached   ? "  the client"
+                                                          : "");
       }
       put(text);
     }
@@ -136,8 +139,7 @@ Result<HopTraces> trace_hops(const TraceOptions& o, const CaptureInterface& capt
   if (pairs.empty())
     return Error{ErrorCode::usage, "--probe: this host has no address that replies to these clients could come from"};
   const std::uint16_t port = service_port(question);
-  if (port == 0)
-    out.notes.push_back("No TCP probes were sent: nobody said which port the service has (--service, --config).");
+  if (port == 0) out.notes.push_back("No TCP probes were sent: nobody said which port the service has (--service, --config).");
   std::set<Address> rips;
   std::string hosts;
   for (const auto& [rip, client] : pairs) {

@@ -138,8 +138,8 @@ LVSNAT_EXPORT std::vector<WayBackAttempt> plan_way_back(const KernelState& state
 class LVSNAT_EXPORT HopTracer {
  public:
   struct Options {
-    unsigned rounds = 4;     // a redirect is believed only after some packets
-    unsigned far = 8;        // hops of the first round; later ones look at the first two
+    unsigned rounds = 4;  // a redirect is believed only after some packets
+    unsigned far = 8;     // hops of the first round; later ones look at the first two
     std::int64_t gap = kProbeGap;
     std::int64_t wait = kSecond;  // for the last answers
     std::uint16_t id = 1;         // echo identifier, source port of UDP and part of the IP ids; drawn at random by the caller

@@ -135,7 +135,7 @@ struct HopTrace {
     Timestamp time = 0;
   };
   Address rip, client;
-  std::uint16_t port = 0;  // that TCP probes came from; 0: none were sent
+  std::uint16_t port = 0;            // that TCP probes came from; 0: none were sent
   std::vector<TraceAnswer> answers;  // in the order of sending
   std::vector<Redirect> redirects;   // about this client, at most kMaxRedirects
 };
@@ -157,6 +157,8 @@ struct Report {
   PacketTally packets;
   std::vector<Finding> findings;         // most important first
   std::vector<Forecast> prediction;      // from the director's state; empty without it
+  std::vector<WayBackResult> way_back;   // of the way-back test; empty without it
+  std::vector<HopTrace> hops;            // of hop traces; empty without them
   std::vector<WayBackResult> way_back;   // of the way-back test; empty without it
   std::vector<HopTrace> hops;            // of hop traces; empty without them
   std::vector<std::string> notes;        // sentences that belong under the verdict but accuse nobody
