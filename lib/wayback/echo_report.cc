@@ -1,5 +1,6 @@
 // What the way-back test proves, and what it does not.
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -11,6 +12,7 @@
 #include "rules/catalog.h"
 #include "rules/cure.h"
 #include "rules/sink.h"
+#include "state/prediction.h"
 #include "wayback/way.h"
 
 namespace lvsnat {
@@ -71,6 +73,30 @@ struct Test {
   }
 };
 
+/// Whether clients' requests reach this real server with the director as source (full NAT), so that its routes do not matter. The
+/// test's own echo requests need not match the rule that does it.
+enum class Hidden : std::uint8_t { no, yes, unknown };
+
+Hidden clients_hidden(const KernelState* state, const WayBackResult& r) {
+  if (state == nullptr) return Hidden::unknown;
+  // Without it no netfilter rule translates what IPVS forwards (ip_vs_nat_xmit(), Linux 6.1).
+  const auto conntrack = sysctl_number(*state, "net.ipv4.vs.conntrack");
+  if (conntrack == 0 || (!conntrack && !state->ipvs.present)) return Hidden::no;
+  const NftRules rules = read_nft_rules(*state);
+  if (!rules.known) return Hidden::unknown;
+  for (const Service& service : state->ipvs.services) {
+    for (const Destination& d : service.destinations) {
+      if (d.rip != r.rip) continue;
+      PredictionQuestion question;
+      question.client.address = r.client;
+      question.service = service;
+      question.destination = d;
+      if (predict(*state, rules, question).full_nat) return Hidden::yes;
+    }
+  }
+  return Hidden::no;
+}
+
 bool failed(const WayBackResult& r) { return r.outcome == End::past || r.outcome == End::silent; }
 
 void prove(const Test& t, Finding& f, const WayBackResult& r) {
@@ -98,7 +124,7 @@ void prove(const Test& t, Finding& f, const WayBackResult& r) {
   }
 }
 
-void accuse(const Test& t, const WayBackResult& r) {
+void accuse(const Test& t, const WayBackResult& r, Hidden hidden) {
   Subject subject;
   subject.real_server = to_string(r.rip);
   if (r.kind != Client::example) subject.client = to_string(r.client);
@@ -111,10 +137,12 @@ void accuse(const Test& t, const WayBackResult& r) {
     // A network in which there may be no client. That one real server has another way than its peers is odd enough.
     severity = !t.peers_that_passed(r).empty() || !network->contains(r.rip) ? Severity::warning : Severity::info;
   }
+  const bool doubtful = !clients_there || hidden == Hidden::unknown;
+  if (hidden == Hidden::unknown) severity = std::min(severity, Severity::warning);
   Finding& f = t.sink.accuse(rules::way_back_not_through_director, subject, severity,
-                             !clients_there ? Confidence::possible
-                             : proved       ? Confidence::certain
-                                            : Confidence::likely);
+                             doubtful ? Confidence::possible
+                             : proved ? Confidence::certain
+                                      : Confidence::likely);
   f.title = "Replies of " + to_string(r.rip) + " to " + t.whom(r) +
             (proved ? " go past this director" : " do not come back to this director");
   const std::string gateway = to_string(t.gateway_of(r));
@@ -145,6 +173,10 @@ void accuse(const Test& t, const WayBackResult& r) {
                 "lvstrace --client " + to_string(r.client) + " --director " + gateway + "   # names the route, and its cure",
                 std::nullopt});
   }
+  if (hidden == Hidden::unknown)
+    FindingSink::unchecked(f,
+                           "whether this director hides clients behind its own address (full NAT, LVS127), where the way back of "
+                           "clients' addresses does not matter: its filter rules were not read (nft list ruleset)");
   if (!clients_there) FindingSink::unchecked(f, "whether there are clients in " + to_string(*network));
   if (!proved)
     FindingSink::unchecked(f,
@@ -288,7 +320,15 @@ Report judge_way_back(const KernelState* state, const std::vector<Declaration>& 
   for (const WayBackResult& r : report.way_back) {
     judged = judged || failed(r) || r.outcome == End::returned || r.outcome == End::elsewhere || r.outcome == End::down;
     if (failed(r)) {
-      if (r.kind != Client::neighbour || !lost.contains(r.rip)) accuse(t, r);
+      if (r.kind == Client::neighbour && lost.contains(r.rip)) continue;
+      const Hidden hidden = clients_hidden(state, r);
+      if (hidden == Hidden::yes) {
+        report.notes.push_back(
+            to_string(r.rip) + " does not answer " + to_string(r.client) +
+            " by this director, and need not: its requests come with this director as source (full NAT, LVS127).");
+      } else {
+        accuse(t, r, hidden);
+      }
     } else if (r.outcome == End::elsewhere) {
       tell_elsewhere(t, r);
     } else if (r.outcome == End::down) {

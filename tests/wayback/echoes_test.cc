@@ -276,6 +276,53 @@ TEST(WayBackTest, FullNatSaysNothing) {
   EXPECT_EQ(report.verdict, Verdict::unknown);
 }
 
+TEST(WayBackTest, WhereClientsAreHiddenRoutesDoNotMatter) {
+  const Outing r = run({attempt("10.1.1.2")}, [](const Probe& p, Timestamp t, Heard& h) {
+    if (p.kind == Probe::Kind::echo && !foreign(p)) h.add(t, in, kInside, mac(2), reply_to(p));
+  });
+  ASSERT_EQ(r.results[0].outcome, Outcome::silent);
+  KernelState s = director();
+  s.ipvs.present = true;
+  Service service;
+  service.vip = at("192.168.1.1");
+  service.port = 80;
+  Destination d;
+  d.rip = at("10.1.1.2");
+  d.port = 80;
+  d.method = Method::masq;
+  service.destinations = {d};
+  s.ipvs.services = {service};
+  Route local;
+  local.destination = *parse_prefix("192.168.1.1/32");
+  local.type = RouteType::local;
+  local.table = "local";
+  NextHop hop;
+  hop.dev = "eth0";
+  local.nexthops = {hop};
+  s.routes.push_back(local);
+  // Nobody read the rules, and they could hide clients.
+  s.sysctls["net.ipv4.vs.conntrack"] = "1";
+  Report report = judged(r, s);
+  EXPECT_EQ(report.verdict, Verdict::warning);
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_EQ(report.findings[0].confidence, Confidence::possible);
+  // They do, for TCP alone.
+  s.known.nft_text = true;
+  s.nft_text =
+      "table ip nat {\n chain postrouting {\n  type nat hook postrouting priority srcnat; policy accept;\n"
+      "  oifname \"eth1\" ip daddr 10.1.1.0/24 tcp dport 80 masquerade\n }\n}\n";
+  report = judged(r, s);
+  EXPECT_TRUE(report.findings.empty());
+  EXPECT_EQ(report.verdict, Verdict::ok);
+  // They do not.
+  s.nft_text = "table ip nat {\n chain postrouting {\n  type nat hook postrouting priority srcnat; policy accept;\n }\n}\n";
+  EXPECT_EQ(judged(r, s).verdict, Verdict::error);
+  // They cannot.
+  s.known.nft_text = false;
+  s.sysctls["net.ipv4.vs.conntrack"] = "0";
+  EXPECT_EQ(judged(r, s).verdict, Verdict::error);
+}
+
 TEST(WayBackTest, ANoByItselfNeedsTheSameWay) {
   const Outing r = run({attempt("10.1.1.2")}, [](const Probe& p, Timestamp t, Heard& h) {
     if (p.kind == Probe::Kind::echo) h.add(t, in, kInside, mac(2), error(p.destination, p.source, 3, 13, packet_of(p)));
