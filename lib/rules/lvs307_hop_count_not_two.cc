@@ -64,11 +64,11 @@ is right: look for redirects and `ip route flush cache`.
 ## What this tool needs to see to say so
 
 A trace, hence packets: only with `--probe`, with CAP_NET_RAW, at most four a
-second. Or `traceroute-cip.txt` in a state directory. The director must be known,
-by address or by the MAC that answers. Hops are judged only if one answered; a
-trace that ends in silence says nothing about the way back. A first hop that
-nobody knows is accused only where the route leads to another gateway or a
-redirect praised it: a director may answer with any of its addresses.
+second. Or `traceroute-cip.txt` in a state directory. The director must be
+known, by address or by the MAC that answers. Hops are judged only if one
+answered; a trace that ends in silence says nothing about the way back. A first
+hop that nobody knows is accused only where the route leads to another gateway
+or a redirect praised it: a director may answer with any of its addresses.
 
 TCP probes are SYN-ACKs from the service's own port to port 9 of the client, as
 if they were replies: no connection of a client has that port, no state is made

@@ -216,10 +216,11 @@ class Hops(unittest.TestCase):
     def setUpClass(cls):
         """A trace takes seconds, so all that do not disturb each other are under way at once."""
         right, other, none = cluster.servers
-        four, six = ('--client', '192.168.1.254', '--director', '10.1.1.9'), ('--client', 'fd00:1::254', '--director', 'fd00:10::9')
+        four = ('--client', '192.168.1.254', '--director', '10.1.1.9')
+        six = ('--client', 'fd00:1::254', '--director', 'fd00:10::9')
         lan = ('--client', '192.168.5.254', '--director', '192.168.5.9', '--service', 'tcp:192.168.5.110:80=192.168.5.2:80')
-        wanted = {'right': (right, *four, '--service', V4), 'other': (other, *four), 'none': (none, *four), 'right6': (right, *six),
-                  'other6': (other, *six), 'lan': (cluster.lan_server, *lan)}
+        wanted = {'right': (right, *four, '--service', V4), 'other': (other, *four), 'none': (none, *four),
+                  'right6': (right, *six), 'other6': (other, *six), 'lan': (cluster.lan_server, *lan)}
         with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
             cls.traced = dict(zip(wanted, pool.map(lambda w: report(w[0], LVSTRACE, '--probe', *w[1:]), wanted.values())))
 

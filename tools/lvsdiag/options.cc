@@ -25,7 +25,7 @@ constexpr const char* kExamples =
     "  lvsdiag -r any.pcap --config keepalived.conf\n"
     "  lvsdiag -r any.pcap --evidence proof.pcapng    the proof, for Wireshark\n"
     "  lvsdiag -r any.pcap --format json       the same for a script\n"
-    "  sudo lvsdiag probe                      do real servers answer clients by this director?\n"
+    "  sudo lvsdiag probe                      do answers to clients come back here?\n"
     "  lvsdiag explain LVS101                  what a finding means\n";
 
 constexpr const char* kFooter =
