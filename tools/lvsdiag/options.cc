@@ -59,7 +59,7 @@ std::variant<DiagnosisOptions, int> parse_diagnosis_options(int argc, char** arg
       ->group("What is known of the cluster (else services are inferred from the packets)");
 
   std::vector<std::string> clients;
-  app.add_option("--client", clients, "Predict for this client (repeatable); default those seen, or an example")
+  app.add_option("--client", clients, "Predict, or probe, for this client (repeatable); default those seen, or an example")
       ->allow_extra_args(false)
       ->take_all()
       ->type_name("CIP")
@@ -80,15 +80,8 @@ std::variant<DiagnosisOptions, int> parse_diagnosis_options(int argc, char** arg
   verb("explain", Verb::explain, "Print the page of a finding")
       ->add_option("ID", o.finding, "Its code or id: LVS101, reply-bypasses-director")
       ->required();
-  CLI::App* const probe = verb("probe", Verb::probe, "Test the way back from real servers by sending them a packet");
-  probe->add_option("RIP", o.real_servers, "Which; default those of the services");
-  probe
-      ->add_option(
-          "--client", o.clients,
-          "Ask in the name of this client (repeatable); default: addresses for documentation, and one of the VIP's network")
-      ->allow_extra_args(false)
-      ->take_all()
-      ->type_name("CIP");
+  verb("probe", Verb::probe, "Test the way back from real servers by sending them a packet")
+      ->add_option("RIP", o.real_servers, "Which; default those of the services");
   app.set_version_flag("--version", std::string("lvsdiag ") + LVSNAT_VERSION, "The version");
   set_help(app, kExamples);
 

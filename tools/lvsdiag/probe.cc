@@ -52,12 +52,12 @@ std::string contradiction_of(const DiagnosisOptions& o) {
   return collision(o);
 }
 
-Result<std::vector<Address>> addresses_of(const std::vector<std::string>& texts, const char* what) {
+Result<std::vector<Address>> addresses_of(const std::vector<std::string>& texts) {
   std::vector<Address> out;
   for (const std::string& text : texts) {
     const auto address = parse_address(text);
     if (!address || address->is_unspecified() || address->is_loopback() || address->is_multicast())
-      return Error{ErrorCode::usage, std::string(what) + " " + printable(text, 100) + ": give an address of a host"};
+      return Error{ErrorCode::usage, "probe " + printable(text, 100) + ": give an address of a host"};
     out.push_back(*address);
   }
   return out;
@@ -124,10 +124,12 @@ Status run_test(Opened& opened, WayBackTest& test, KeptCapture* kept) {
 
 int probe(const DiagnosisOptions& o) {
   if (const std::string wrong = contradiction_of(o); !wrong.empty()) return bad_usage("lvsdiag", wrong);
-  auto only = addresses_of(o.real_servers, "probe");
+  auto only = addresses_of(o.real_servers);
   if (!only) return bad_usage("lvsdiag", only.error().message);
-  auto clients = addresses_of(o.clients, "--client");
-  if (!clients) return bad_usage("lvsdiag", clients.error().message);
+  for (const Address& client : o.clients) {
+    if (client.is_unspecified() || client.is_loopback() || client.is_multicast())
+      return bad_usage("lvsdiag", "--client " + to_string(client) + ": give an address of a host");
+  }
 
   auto host = read_state_of_this_host();
   if (!host) return give_up(o, "this host's kernel state was not read: " + host.error().message);
@@ -145,7 +147,7 @@ int probe(const DiagnosisOptions& o) {
   const KernelState& state = **host;
   std::vector<std::string> untested;
   const std::uint64_t draw = drawn();
-  std::vector<WayBackAttempt> attempts = plan_way_back(state, services_of(state, *declared), *only, *clients, draw, untested);
+  std::vector<WayBackAttempt> attempts = plan_way_back(state, services_of(state, *declared), *only, o.clients, draw, untested);
   if (attempts.empty()) {
     return give_up(o, untested.empty() ? std::string("no real server is known: name them ('lvsdiag probe 10.1.1.2'), or the "
                                                      "services with --config or --service")

@@ -159,8 +159,6 @@ struct Report {
   std::vector<Forecast> prediction;      // from the director's state; empty without it
   std::vector<WayBackResult> way_back;   // of the way-back test; empty without it
   std::vector<HopTrace> hops;            // of hop traces; empty without them
-  std::vector<WayBackResult> way_back;   // of the way-back test; empty without it
-  std::vector<HopTrace> hops;            // of hop traces; empty without them
   std::vector<std::string> notes;        // sentences that belong under the verdict but accuse nobody
   std::vector<std::string> differences;  // between what is configured and what runs, one sentence each
   std::vector<Gap> not_read;             // what of the kernel's state could not be read, and what it would have told
