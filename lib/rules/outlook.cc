@@ -223,9 +223,13 @@ const Finding* found(const FindingSink& sink, int code) {
 
 void prove_filter(const Facts& facts, Finding& finding, const PredictedLeg& leg) {
   if (!leg.filter) return;
-  Evidence e = saved(
-      facts, leg.filter->words() +
-                 (leg.filter->packets ? ", which has seen " + with_commas(*leg.filter->packets) + " packets" : std::string()));
+  // Live, the rules are read before the first packet is: a counter of 0 then clears no rule.
+  std::string counted;
+  if (leg.filter->packets)
+    counted = ", which had seen " +
+              (*leg.filter->packets == 0 ? std::string("no packet") : with_commas(*leg.filter->packets) + " packets") +
+              " when the rules were read";
+  Evidence e = saved(facts, leg.filter->words() + counted);
   if (e.source && facts.filter != nullptr && facts.state->origin == Origin::state) e.text += " (" + facts.filter->source + ")";
   FindingSink::prove(finding, std::move(e));
   if (leg.fate != LegFate::may_die) return;
