@@ -19,6 +19,10 @@ TRACE = STATIC + ' --for 0 $(printf -- "-i %s " $LAB_INTERFACES)'
 # Who knows nothing learns the director from the requests.
 LEARN = 'lvstrace --for 0 -i eth0'
 
+# Packets of our own: echo requests through the real servers and back, and the hops of their replies.
+WAY_BACK = 'lvsdiag probe'
+PROBE = STATIC + ' --probe'
+
 TWO_NET = {'rs1': '10.1.1.2', 'rs2': '10.1.1.3', 'rs3': '10.1.1.4'}
 ONE_NET = {'rs1': '192.168.1.2', 'rs2': '192.168.1.3', 'rs3': '192.168.1.4'}
 BELLIS = dict(ONE_NET)  # the same addresses, and clients behind a router
@@ -66,6 +70,11 @@ def clean(servers):
     return [ask(host, TRACE, 0, '') for host in servers]
 
 
+def probe(status, expect='', besides='', command=WAY_BACK):
+    """The way-back test, before any client comes."""
+    return ask('director', command, status, expect, besides, when='before', label='way back')
+
+
 def case(scenario, *asks, ci=False):
     flat = []
     for one in asks:
@@ -75,8 +84,16 @@ def case(scenario, *asks, ci=False):
 
 CASES = [
     # ---- healthy
-    case('01', diag(0), trace(TWO_NET), ci=True),
-    case('03', diag(0), trace(ONE_NET), ci=True),
+    case('01', diag(0), trace(TWO_NET), probe(0), ask('rs1', PROBE, 0, '', when='after', label='rs1 hops'), ci=True),
+    # The client answers a real server's own packets straight over the wire that they share: a note.
+    case(
+        '03',
+        diag(0),
+        trace(ONE_NET),
+        probe(0),
+        ask('rs1', PROBE, 1, 'LVS306 192.168.1.2, LVS308 192.168.1.2', when='after', label='rs1 hops'),
+        ci=True,
+    ),
     case('05', diag(0)),
     case('06', diag(0), trace(TWO_NET)),
     case('07', diag(0), trace(BELLIS)),
@@ -99,13 +116,15 @@ CASES = [
         trace(TWO_NET, {'rs2': 'LVS301 10.1.1.3, LVS309 10.1.1.3'}),
         ask('rs2', LEARN, 2, 'LVS301 10.1.1.3', 'LVS306', label='rs2 learns'),
         ask('rs2', LEARN + ' --no-state', 2, 'LVS309 10.1.1.3', label='rs2 wire'),
+        probe(2, 'LVS214 10.1.1.3'),
+        ask('rs2', PROBE, 2, 'LVS301 10.1.1.3, LVS307 10.1.1.3', when='after', label='rs2 hops'),
         ci=True,
     ),
     case('31', diag(2, each('LVS101', TWO_NET)), trace(TWO_NET, {h: f'LVS301 {r}' for h, r in TWO_NET.items()})),
     case('12', diag(2, 'LVS101 fd00:10::4'), trace(IPV6, {'rs3': 'LVS301 fd00:10::4'})),
     case('16', diag(2, 'LVS101 10.1.1.4'), trace(TWO_NET, {'rs3': 'LVS301 10.1.1.4'})),
     case('56', diag(2, 'LVS101 10.1.1.3'), trace(TWO_NET, {'rs2': 'LVS301 10.1.1.3'})),
-    case('32', diag(2, 'LVS102 10.1.1.2'), trace(TWO_NET, {'rs1': 'LVS302 10.1.1.2'}), ci=True),
+    case('32', diag(2, 'LVS102 10.1.1.2'), trace(TWO_NET, {'rs1': 'LVS302 10.1.1.2'}), probe(2, 'LVS214 10.1.1.2'), ci=True),
     case('51', diag(2, 'LVS102 fd00:10::2'), trace(IPV6, {'rs1': 'LVS302 fd00:10::2'})),
     case('52', diag(2, 'LVS102 10.1.1.2'), trace(TWO_NET, {'rs1': 'LVS302 10.1.1.2'})),
     case('33', diag(2, 'LVS101 192.168.1.4'), trace(ONE_NET, {'rs3': 'LVS303 192.168.1.4'}), ci=True),
@@ -171,7 +190,7 @@ CASES = [
     case('96', diag(2, 'LVS119', besides='LVS101 LVS102')),
     # ---- real servers that do not answer, clients that go astray, the wire
     case('21', diag(2, 'LVS108 10.1.1.3')),
-    case('46', diag(2, 'LVS107 10.1.1.3'), ci=True),
+    case('46', diag(2, 'LVS107 10.1.1.3'), probe(2, 'LVS107 10.1.1.3'), ci=True),
     case('47', diag(2, 'LVS108 10.1.1.3'), ci=True),
     case('48', diag(2, 'LVS102 10.1.1.3'), trace(TWO_NET)),
     case('57', diag(2, 'LVS107 fd00:10::3')),
