@@ -129,6 +129,14 @@ std::vector<WayBackAttempt> plan_way_back(const KernelState& state, const std::v
       if (!known && out.size() < WayBackTest::kMaxAttempts) out.push_back(attempt);
     };
 
+    // The reply would be forwarded, and with it a redirect sent that the real server may believe for five minutes.
+    const auto redirects = [&](const Address& client) {
+      RouteQuestion reply;
+      reply.destination = client;
+      reply.source = s.rip;
+      reply.iif = d.dev;
+      return decide_input(state, reply).will_redirect.value_or(false);
+    };
     if (!clients.empty()) {
       bool any = false;
       for (const Address& client : clients) {
@@ -139,12 +147,7 @@ std::vector<WayBackAttempt> plan_way_back(const KernelState& state, const std::v
           untested.push_back(pair + "that is this director's own address, which real servers reach without any gateway.");
           continue;
         }
-        // The reply would be forwarded, and with it a redirect sent that the real server may believe for five minutes.
-        RouteQuestion reply;
-        reply.destination = client;
-        reply.source = s.rip;
-        reply.iif = d.dev;
-        if (decide_input(state, reply).will_redirect.value_or(false)) {
+        if (redirects(client)) {
           untested.push_back(pair +
                              "its reply would make this director send an ICMP redirect, which breaks that client's "
                              "connections once it is believed; turn redirects off first (LVS202).");
@@ -171,7 +174,14 @@ std::vector<WayBackAttempt> plan_way_back(const KernelState& state, const std::v
       const bool tested = std::any_of(out.begin(), out.end(), [&](const WayBackAttempt& a) {
         return a.rip == s.rip && a.kind == Client::neighbour && network->contains(a.client);
       });
-      if (!tested) add(neighbour, Client::neighbour);
+      if (tested) continue;
+      if (redirects(neighbour)) {
+        // It would be the same address the next time, and then the redirect would be taken for a wrong route.
+        untested.push_back("Nobody is tested as for clients in " + to_string(*network) +
+                           ": the replies would make this director send ICMP redirects; turn them off first (LVS202).");
+      } else {
+        add(neighbour, Client::neighbour);
+      }
     }
   }
   return out;

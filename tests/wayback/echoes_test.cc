@@ -459,6 +459,13 @@ TEST(WayBackPlan, NobodyIsRedirectedByATest) {
   EXPECT_TRUE(plan_way_back(s, {}, {at("10.1.1.2")}, {at("10.1.1.200")}, 1, untested).empty());
   ASSERT_EQ(untested.size(), 1u);
   EXPECT_NE(untested[0].find("LVS202"), std::string::npos);
+  // Nor in the name of somebody on that wire, whose address would be the same in the next test.
+  untested.clear();
+  const auto plan = plan_way_back(s, {service("10.1.1.110", {"10.1.1.2"})}, {}, {}, 1, untested);
+  ASSERT_EQ(plan.size(), 1u);
+  EXPECT_EQ(plan[0].kind, Client::example);
+  ASSERT_EQ(untested.size(), 1u);
+  EXPECT_NE(untested[0].find("LVS202"), std::string::npos);
 }
 
 TEST(WayBackPlan, DocumentationNetworksInUseAreNotUsed) {

@@ -76,6 +76,15 @@ def probe(status, expect='', besides='', command=WAY_BACK):
     return ask('director', command, status, expect, besides, when='after', label='way back')
 
 
+def hops(host, rip, status, expect, besides=''):
+    """The hop trace with TCP of the service. What redirects taught while clients were there is forgotten first."""
+    command = (
+        "sh -c 'ip route flush cache; exec lvstrace --probe --client $LAB_CIP --director $LAB_DIP "
+        f"--service tcp:$LAB_VIP:$LAB_VPORT={rip}:$LAB_VPORT \"$@\"' lvstrace"
+    )
+    return ask(host, command, status, expect, besides, when='after', label=f'{host} hops')
+
+
 def case(scenario, *asks, ci=False):
     flat = []
     for one in asks:
@@ -99,17 +108,17 @@ CASES = [
     case('06', diag(0), trace(TWO_NET)),
     case('07', diag(0), trace(BELLIS)),
     case('08', diag(0)),
-    case('09', diag(0), trace(IPV6), ci=True),
+    case('09', diag(0), trace(IPV6), probe(0), ci=True),
     case('10', diag(0)),
     case('11', diag(0), ci=True),
-    case('13', diag(0), ci=True),
+    case('13', diag(0), probe(0), ci=True),
     case('14', diag(0)),
     case('19', diag(0)),
     case('20', diag(0)),
-    case('24', diag(0, 'LVS127'), ci=True),
+    case('24', diag(0, 'LVS127'), probe(0), ci=True),
     case('28', diag(0), ci=True),
     # Redirects are sent, and nobody listens.
-    case('39', diag(1, each('LVS111', ONE_NET) + ', LVS202'), clean(ONE_NET)),
+    case('39', diag(1, each('LVS111', ONE_NET) + ', LVS202'), clean(ONE_NET), hops('rs1', ONE_NET['rs1'], 0, 'LVS308')),
     # ---- a real server's way back
     case(
         '30',
@@ -128,7 +137,13 @@ CASES = [
     case('32', diag(2, 'LVS102 10.1.1.2'), trace(TWO_NET, {'rs1': 'LVS302 10.1.1.2'}), probe(2, 'LVS214 10.1.1.2'), ci=True),
     case('51', diag(2, 'LVS102 fd00:10::2'), trace(IPV6, {'rs1': 'LVS302 fd00:10::2'})),
     case('52', diag(2, 'LVS102 10.1.1.2'), trace(TWO_NET, {'rs1': 'LVS302 10.1.1.2'})),
-    case('33', diag(2, 'LVS101 192.168.1.4'), trace(ONE_NET, {'rs3': 'LVS303 192.168.1.4'}), ci=True),
+    case(
+        '33',
+        diag(2, 'LVS101 192.168.1.4'),
+        trace(ONE_NET, {'rs3': 'LVS303 192.168.1.4'}),
+        probe(2, 'LVS214 192.168.1.4'),
+        ci=True,
+    ),
     case('34', diag(2, each('LVS101', ONE_NET)), trace(ONE_NET, {h: f'LVS303 {r}' for h, r in ONE_NET.items()})),
     case('36', diag(2, 'LVS101|LVS102 10.1.1.2'), trace(TWO_NET, {'rs1': 'LVS303 10.1.1.2'})),
     case('68', diag(2, 'LVS101|LVS102 10.1.1.3'), trace(TWO_NET, {'rs2': 'LVS303 10.1.1.3'})),
@@ -141,6 +156,9 @@ CASES = [
         diag(2, each('LVS111', ONE_NET), besides='LVS202 LVS101'),
         trace(ONE_NET, {h: f'LVS304|LVS309 {r}' for h, r in ONE_NET.items()}),
         ask('rs1', STATIC, 2, 'LVS304 192.168.1.2', 'LVS306', when='after', label='rs1 after'),
+        # The default route is right, and that is what a test in the name of nobody tells.
+        probe(0),
+        hops('rs1', ONE_NET['rs1'], 2, 'LVS304 192.168.1.2, LVS307 192.168.1.2', 'LVS306'),
         ci=True,
     ),
     # The real servers know the clients' MACs already: nothing on the director's wire proves where replies go.
@@ -149,6 +167,7 @@ CASES = [
         diag(2, each('LVS101|LVS102', ONE_NET)),
         trace(ONE_NET, {h: f'LVS304 {r}' for h, r in ONE_NET.items()}),
         ask('rs2', 'lvstrace', 2, 'LVS304 192.168.1.3', 'LVS306', when='after', label='rs2 after'),
+        probe(2, each('LVS214', ONE_NET), command='lvsdiag probe --client $LAB_CIP'),
     ),
     # Two networks on one wire: redirects name a gateway of a foreign network, and shared_media lets it pass.
     case(
@@ -193,7 +212,7 @@ CASES = [
     case('21', diag(2, 'LVS108 10.1.1.3')),
     case('46', diag(2, 'LVS107 10.1.1.3'), probe(2, 'LVS107 10.1.1.3'), ci=True),
     case('47', diag(2, 'LVS108 10.1.1.3'), ci=True),
-    case('48', diag(2, 'LVS102 10.1.1.3'), trace(TWO_NET)),
+    case('48', diag(2, 'LVS102 10.1.1.3'), trace(TWO_NET), probe(0)),
     case('57', diag(2, 'LVS107 fd00:10::3')),
     case('61', diag(2, 'LVS108 fd00:10::3')),
     case('54', diag(1, each('LVS113', ONE_NET))),
