@@ -362,6 +362,7 @@ class TextReport {
         all.insert(r.rip);
         if (r.outcome == WayBackResult::Outcome::returned) back.insert(r.rip);
       }
+      if (back.empty()) return "The way-back test found nothing wrong, and no reply that came back: see why below.";
       return back.size() == all.size()
                  ? "Replies of " + plural(back.size(), "real server") + " came back to this director."
                  : "Replies of " + std::to_string(back.size()) + " of " + plural(all.size(), "real server") +

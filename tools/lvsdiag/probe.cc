@@ -1,6 +1,7 @@
 // lvsdiag probe: the way-back test. Everything that needs a right comes first; then all rights are given up, and the test begins.
 #include <array>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <random>
@@ -10,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"

@@ -5,13 +5,13 @@
 #include <atomic>
 #include <csignal>
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <random>
 #include <set>
 #include <string>
 #include <utility>
 
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
