@@ -251,17 +251,21 @@ void Analyzer::feed(std::span<const Frame> frames, const std::vector<Vantage>& v
     const std::size_t n = std::min(frames.size(), Tracker::kBatch);
     const std::span<Packet> packets(i.packets.data(), n);
     decode(frames.first(n), packets);
+    if (i.tally.total == 0) i.first = i.last = packets.front().time;
+    Timestamp first = i.first, last = i.last;
     for (const Packet& p : packets) {
+      first = std::min(first, p.time);
+      last = std::max(last, p.time);
       ++i.tally.by_kind[static_cast<std::size_t>(p.kind)];
-      if (p.kind == Packet::Kind::malformed && p.vantage < i.vantages.size()) {
+      if (p.kind == Packet::Kind::malformed && p.vantage < i.vantages.size()) [[unlikely]] {
         const std::size_t source = i.vantages[p.vantage].source_index;
         if (i.malformed.size() <= source) i.malformed.resize(source + 1);
         ++i.malformed[source];
       }
-      if (p.time > i.last || i.tally.total == 0) i.last = p.time;
-      if (p.time < i.first || i.tally.total == 0) i.first = p.time;
-      ++i.tally.total;
     }
+    i.first = first;
+    i.last = last;
+    i.tally.total += n;
     i.make_room();
     Tracker::Output out{i.observations, i.retired, 0, 0};
     i.tracker->feed(packets, out);

@@ -29,6 +29,23 @@ const Suspect* Facts::find(std::uint32_t record) const {
   return nullptr;
 }
 
+std::span<const std::uint32_t> Facts::icmp_about(std::uint32_t record) const {
+  const auto [from, to] = std::equal_range(icmp_records.begin(), icmp_records.end(), record);
+  return std::span(icmp_positions)
+      .subspan(static_cast<std::size_t>(from - icmp_records.begin()), static_cast<std::size_t>(to - from));
+}
+
+void Facts::index_icmp() {
+  icmp_positions.clear();
+  icmp_records.clear();
+  for (std::size_t i = 0; i < icmp.size(); ++i) {
+    if (icmp[i].record) icmp_positions.push_back(static_cast<std::uint32_t>(i));
+  }
+  std::stable_sort(icmp_positions.begin(), icmp_positions.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return *icmp[a].record < *icmp[b].record; });
+  for (const std::uint32_t i : icmp_positions) icmp_records.push_back(*icmp[i].record);
+}
+
 bool Facts::is_director(const Address& a) const { return director_addresses.contains(a); }
 bool Facts::is_director(const Mac& m) const { return director_macs.contains(m); }
 

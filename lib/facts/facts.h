@@ -168,6 +168,8 @@ struct Facts {
   std::vector<Suspect> suspects;        // masqueraded, direct or own-service connections that are not plainly healthy
   std::uint64_t suspects_left_out = 0;  // beyond the limit
   std::vector<IcmpSighting> icmp;
+  /// Positions in `icmp` of what belongs to a record, ascending within one; and the record of each. See index_icmp().
+  std::vector<std::uint32_t> icmp_positions, icmp_records;
   std::uint64_t icmp_left_out = 0;
   std::vector<Question> questions;
   std::vector<Claim> claims;
@@ -193,6 +195,11 @@ struct Facts {
   /// the capture was blind at the time.
   [[nodiscard]] bool could_have_seen(const Connection&, Leg) const;
   [[nodiscard]] const Suspect* find(std::uint32_t record) const;
+  /// Positions in `icmp` of what was said about this connection, in order of appearance. Rules ask this of every suspect, and
+  /// either may be thousands.
+  [[nodiscard]] std::span<const std::uint32_t> icmp_about(std::uint32_t record) const;
+  /// Makes icmp_about() know all that stands in `icmp` now.
+  void index_icmp();
   [[nodiscard]] bool is_director(const Address&) const;
   [[nodiscard]] bool is_director(const Mac&) const;
   [[nodiscard]] const Path& path(std::uint16_t id) const { return paths[id < paths.size() ? id : 0]; }

@@ -103,7 +103,10 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
     for (const InterfaceAddress& a : state->addresses) roles.director_addresses.insert(a.address);
   }
   const std::span<const Path> paths = tracker.paths().paths();
-  std::map<Mac, std::uint32_t> inside, outside, taken;
+  struct Votes {
+    std::uint32_t inside = 0, outside = 0, taken = 0;
+  };
+  std::vector<Votes> by_path(paths.size());  // there are few paths, and many connections
   constexpr std::uint32_t kEnough = 50'000;
   std::uint32_t joined = 0;
   for (std::uint32_t id = 0; id < tracker.high_water() && joined < kEnough; ++id) {
@@ -119,10 +122,18 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
     const auto source = [&](const track::Way& w) { return paths[w.path].source; };
     if (request.packets != 0 && demasq.packets != 0 && !source(request).is_none() && source(request) == source(demasq))
       continue;  // the client's own
-    if (request.packets != 0 && demasq.packets != 0 && !source(demasq).is_none()) ++inside[source(demasq)];
-    if (reply.packets != 0 && masq.packets != 0 && !source(masq).is_none()) ++outside[source(masq)];
-    if (request.packets != 0 && demasq.packets != 0 && !paths[request.path].destination.is_none())
-      ++taken[paths[request.path].destination];
+    if (request.packets != 0 && demasq.packets != 0) {
+      ++by_path[demasq.path].inside;
+      ++by_path[request.path].taken;
+    }
+    if (reply.packets != 0 && masq.packets != 0) ++by_path[masq.path].outside;
+  }
+  std::map<Mac, std::uint32_t> inside, outside, taken;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const Votes& v = by_path[i];
+    if (v.inside != 0 && !paths[i].source.is_none()) inside[paths[i].source] += v.inside;
+    if (v.outside != 0 && !paths[i].source.is_none()) outside[paths[i].source] += v.outside;
+    if (v.taken != 0 && !paths[i].destination.is_none()) taken[paths[i].destination] += v.taken;
   }
   for (const FullNatPair& pair : full_nat) {
     const track::Record& outer = tracker.record(pair.outer);

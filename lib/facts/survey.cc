@@ -459,6 +459,7 @@ void find_places(Facts& facts, const SurveyInput& in, const Roles& roles) {
   };
   for (std::size_t v = 0; v < facts.vantages.size(); ++v) place(static_cast<std::uint16_t>(v), 0);
   for (std::size_t i = 1; i < paths.size(); ++i) place(paths[i].vantage, paths[i].interface_index);
+  std::vector<std::array<std::uint64_t, 4>> legs(paths.size());  // by path: there are few of them, and many connections
   for (std::uint32_t id = 0; id < t.high_water(); ++id) {
     const Record& r = t.record(id);
     if ((r.flags & track::kInUse) == 0) continue;
@@ -468,12 +469,16 @@ void find_places(Facts& facts, const SurveyInput& in, const Roles& roles) {
       for (int direction = 0; direction < 2; ++direction) {
         const Way& w = r.way[side * 2 + direction];
         if (w.packets == 0) continue;
-        const Path& path = paths[w.path];
         const Leg leg =
             side == s.outer ? (direction == 0 ? Leg::request : Leg::masq) : (direction == 0 ? Leg::demasq : Leg::reply);
-        ++place(path.vantage, path.interface_index).legs[index(leg)];
+        ++legs[w.path][index(leg)];
       }
     }
+  }
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (legs[i] == std::array<std::uint64_t, 4>{}) continue;
+    Place& p = place(paths[i].vantage, paths[i].interface_index);
+    for (std::size_t leg = 0; leg < 4; ++leg) p.legs[leg] += legs[i][leg];
   }
   const bool any_cooked = std::any_of(facts.places.begin(), facts.places.end(), [](const Place& p) { return p.cooked; });
   facts.cooked_only = !facts.vantages.empty() && std::all_of(facts.vantages.begin(), facts.vantages.end(), [](const Vantage& v) {
@@ -661,6 +666,7 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
     }
     facts.icmp.push_back(sighting);
   }
+  facts.index_icmp();
   for (const FtpLine& line : in.journal->ftp()) {
     FtpAnnouncement a = line.announcement;
     if (a.record >= in.tracker->high_water()) continue;

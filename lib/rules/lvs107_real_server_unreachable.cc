@@ -65,8 +65,9 @@ void check(const Facts& facts, FindingSink& sink) {
   std::erase_if(unreachable, [](const Unreachable& u) { return u.question->count < 3; });
 
   const auto host_unreachable = [&](const Connection& c) -> const IcmpSighting* {
-    for (const IcmpSighting& i : facts.icmp) {
-      if (!i.icmp.unreachable || i.record != c.record) continue;
+    for (const std::uint32_t at : facts.icmp_about(c.record)) {
+      const IcmpSighting& i = facts.icmp[at];
+      if (!i.icmp.unreachable) continue;
       const bool host = i.icmp.v6 ? i.icmp.code == 0 || i.icmp.code == 3 : i.icmp.code == 0 || i.icmp.code == 1;
       if (host && (facts.vips.contains(i.source) || facts.is_director(i.source))) return &i;
     }

@@ -55,8 +55,9 @@ void check(const Facts& facts, FindingSink& sink) {
     const bool reset = c.protocol == kTcp && c.rip && reply.rst && !reply.syn && !reply.data && !reply.fin &&
                        !c.leg(Leg::demasq).data && c.saw_syn;
     const IcmpSighting* error = nullptr;
-    for (const IcmpSighting& i : facts.icmp) {
-      if (!i.icmp.unreachable || i.record != c.record || !c.rip || i.source != c.rip->address) continue;
+    for (const std::uint32_t at : facts.icmp_about(c.record)) {
+      const IcmpSighting& i = facts.icmp[at];
+      if (!i.icmp.unreachable || !c.rip || i.source != c.rip->address) continue;
       if (i.quoted_leg == Leg::demasq && !(i.icmp.v6 ? i.icmp.code == 2 : i.icmp.code == 4)) {
         error = &i;
         break;

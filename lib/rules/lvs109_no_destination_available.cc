@@ -41,9 +41,10 @@ void check(const Facts& facts, FindingSink& sink) {
         *c.service >= facts.services.size())
       continue;
     const IcmpSighting* told = nullptr;
-    for (const IcmpSighting& i : facts.icmp) {
+    for (const std::uint32_t at : facts.icmp_about(c.record)) {
+      const IcmpSighting& i = facts.icmp[at];
       const bool port = i.icmp.unreachable && (i.icmp.v6 ? i.icmp.code == 4 : i.icmp.code == 3);
-      if (port && i.record == c.record && c.vip && i.source == c.vip->address) {
+      if (port && c.vip && i.source == c.vip->address) {
         told = &i;
         break;
       }

@@ -15,9 +15,10 @@ void check(const Facts& facts, FindingSink& sink) {
     const LegCount& masq = c.leg(Leg::masq);
     const bool reset = c.protocol == kTcp && c.saw_syn && c.leg(Leg::request).syn && masq.rst && !masq.syn && !masq.data;
     const IcmpSighting* told = nullptr;
-    for (const IcmpSighting& i : facts.icmp) {
+    for (const std::uint32_t at : facts.icmp_about(c.record)) {
+      const IcmpSighting& i = facts.icmp[at];
       const bool port = i.icmp.unreachable && (i.icmp.v6 ? i.icmp.code == 4 : i.icmp.code == 3);
-      if (port && i.record == c.record && i.source == c.vip->address) told = &i;
+      if (port && i.source == c.vip->address) told = &i;
     }
     if (!reset && told == nullptr) continue;
     // With the whole server side outside our view somebody else's host may have answered.

@@ -22,8 +22,9 @@ void check(const Facts& facts, FindingSink& sink) {
     // It hangs when the SYN-ACK is sent again and again and nothing follows.
     const bool hangs = c.protocol == kTcp && reply.syn && !reply.data && reply.repeats >= 2;
     const IcmpSighting* told = nullptr;
-    for (const IcmpSighting& i : facts.icmp) {
-      if (i.icmp.unreachable && i.record == c.record && i.quoted_leg == Leg::reply) told = &i;
+    for (const std::uint32_t at : facts.icmp_about(c.record)) {
+      const IcmpSighting& i = facts.icmp[at];
+      if (i.icmp.unreachable && i.quoted_leg == Leg::reply) told = &i;
     }
     Subject subject;
     subject.client = to_string(c.client.address);

@@ -44,8 +44,9 @@ Stuck stuck_on(const Suspect& s, Leg leg) {
 /// Fragmentation needed or packet too big about this connection, by the leg whose packet it quotes.
 std::vector<const IcmpSighting*> too_big(const Facts& facts, const Connection& c) {
   std::vector<const IcmpSighting*> found;
-  for (const IcmpSighting& i : facts.icmp) {
-    if (i.icmp.too_big && i.record == c.record) found.push_back(&i);
+  for (const std::uint32_t at : facts.icmp_about(c.record)) {
+    const IcmpSighting& i = facts.icmp[at];
+    if (i.icmp.too_big) found.push_back(&i);
   }
   return found;
 }

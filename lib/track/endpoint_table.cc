@@ -24,10 +24,27 @@ std::uint32_t EndpointTable::insert(const HashKey& key, const Address& address, 
   e.address = address;
   e.port = port;
   e.protocol = protocol;
-  e.known = known;
   e.ftp_control = protocol == 6 && port == 21;
   place(hash_endpoint(key, address, port, protocol), id);
+  promote(key, id, known);
   return id;
+}
+
+void EndpointTable::promote(const HashKey& key, std::uint32_t id, Known known) noexcept {
+  ServerEndpoint& e = entries_[id];
+  e.known = known;
+  if (known < Known::rewritten) return;
+  const std::uint32_t hash = hash_endpoint(key, e.address, e.port, e.protocol);
+  renowned_[(hash >> 6) % kRenownWords] |= std::uint64_t{1} << (hash & 63);
+  if (!e.address.is_v4()) return;
+  const std::uint64_t word = word_of(low_half(e.address), e.port, e.protocol);
+  const std::size_t at = place_of(word);
+  if (renowned_words_[at] == 0) {
+    renowned_words_[at] = word;
+    renowned_ids_[at] = id;
+  } else if (renowned_words_[at] != word) {
+    renowned_ids_[at] |= kCrowded;
+  }
 }
 
 void EndpointTable::regrow(const HashKey& key, std::span<ServerEndpoint> entries, std::span<Slot> slots) noexcept {

@@ -6,6 +6,7 @@
 // Hot, except declare() and regrow(). Storage is handed in by the owner, who regrows between batches.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -47,7 +48,11 @@ class EndpointTable {
   void use(std::span<ServerEndpoint> entries, std::span<Slot> slots) noexcept;
   [[nodiscard]] std::uint32_t find(const HashKey& key, const Address& address, std::uint16_t port,
                                    std::uint8_t protocol) const noexcept {
-    const std::uint32_t hash = hash_endpoint(key, address, port, protocol);
+    return find(hash_endpoint(key, address, port, protocol), address, port, protocol);
+  }
+  /// `hash`: hash_endpoint() of the other three.
+  [[nodiscard]] std::uint32_t find(std::uint32_t hash, const Address& address, std::uint16_t port,
+                                   std::uint8_t protocol) const noexcept {
     for (std::uint32_t i = hash;; ++i) {
       const Slot& slot = slots_[i & mask_];
       if (slot.id == kNone) return kNone;
@@ -57,6 +62,28 @@ class EndpointTable {
       }
     }
   }
+  /// An endpoint with an IPv4 address in one word; `low` is the address's last eight bytes. Never zero.
+  static std::uint64_t word_of(std::uint64_t low, std::uint16_t port, std::uint8_t protocol) noexcept {
+    return low ^ (std::uint64_t{port} << 8 | protocol);
+  }
+  /// An IPv4 endpoint that is known by more than its handshakes, where that can be told at a glance. Nearly every packet has
+  /// one such end; asking this of both ends takes no branch that is hard to predict.
+  struct Glance {
+    bool found;
+    bool crowded;      // where not found: another endpoint's place, with which this one may have to share it
+    std::uint32_t id;  // of some endpoint where not found
+  };
+  [[nodiscard]] Glance glance(std::uint64_t word) const noexcept {
+    const std::size_t at = place_of(word);
+    const std::uint32_t id = renowned_ids_[at];
+    return {renowned_words_[at] == word, (id & kCrowded) != 0, id & ~kCrowded};
+  }
+  /// The same of any endpoint, by its hash; false is certain.
+  [[nodiscard]] bool may_be_renowned(std::uint32_t hash) const noexcept {
+    return (renowned_[(hash >> 6) % kRenownWords] >> (hash & 63) & 1) != 0;
+  }
+  /// Makes an endpoint better known; `known` is no less than it was.
+  void promote(const HashKey& key, std::uint32_t id, Known known) noexcept;
   /// kNone when full. The endpoint must not be there yet.
   std::uint32_t insert(const HashKey& key, const Address& address, std::uint16_t port, std::uint8_t protocol,
                        Known known) noexcept;
@@ -68,10 +95,17 @@ class EndpointTable {
   void regrow(const HashKey& key, std::span<ServerEndpoint> entries, std::span<Slot> slots) noexcept;
 
  private:
+  static constexpr std::size_t kRenownWords = 128, kGlanceBits = 10;
+  static constexpr std::uint32_t kCrowded = 0x80000000;
+  static std::size_t place_of(std::uint64_t word) noexcept { return (word * 0x9e3779b97f4a7c15) >> (64 - kGlanceBits); }
   void place(std::uint32_t hash, std::uint32_t id) noexcept;
   std::span<ServerEndpoint> entries_;
   std::span<Slot> slots_;
   std::uint32_t mask_ = 0, count_ = 0;
+  std::array<std::uint64_t, kRenownWords> renowned_{};  // a bit for each hash of those that are rewritten or declared
+  // Of two that fall on one place the first stays and is marked; the other is found by its hash.
+  std::array<std::uint64_t, std::size_t{1} << kGlanceBits> renowned_words_{};
+  std::array<std::uint32_t, std::size_t{1} << kGlanceBits> renowned_ids_{};
 };
 
 }  // namespace lvsnat::track

@@ -1,6 +1,7 @@
 #include "track/tracker.h"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace lvsnat::track {
 namespace {
@@ -45,9 +46,47 @@ std::uint32_t offset_us(Timestamp now, Timestamp t0) noexcept {
 }
 std::uint32_t offset_coarse(Timestamp now, Timestamp t0) noexcept {
   const Timestamp d = (now - t0) >> 16;
-  return d < 0 ? 0 : d >= Timestamp{kFar} ? kFar : static_cast<std::uint32_t>(d);
+  return static_cast<std::uint32_t>(std::clamp<Timestamp>(d, 0, kFar));
 }
 Timestamp last_of(const Record& r, const Way& w) noexcept { return r.t0 + (Timestamp{w.last} << 16); }
+
+// The client's end of a packet, by direction: without a branch, for none could be predicted.
+static_assert(offsetof(Packet, destination) == offsetof(Packet, source) + sizeof(Address) &&
+              offsetof(Packet, destination_port) == offsetof(Packet, source_port) + sizeof(std::uint16_t));
+const Address& client_of(const Packet& p, unsigned direction) noexcept { return (&p.source)[direction]; }
+std::uint16_t client_port_of(const Packet& p, unsigned direction) noexcept { return (&p.source_port)[direction]; }
+
+/// What every packet of a way leaves behind.
+[[gnu::always_inline]] inline void count(Record& r, Way& w, const Packet& p) noexcept {
+  ++w.packets;
+  const std::uint32_t bytes = w.bytes_low + p.ip_length;
+  if (bytes < p.ip_length) w.bytes_high = static_cast<std::uint8_t>(w.bytes_high + 1);
+  w.bytes_low = bytes;
+  w.ip_id = static_cast<std::uint8_t>(p.ip_id);
+  w.last = offset_coarse(p.time, r.t0);
+  if (p.time > r.last) r.last = p.time;
+}
+
+/// The client's acknowledgement of a SYN-ACK.
+void end_client_rtt(Record& r, const Packet& p) noexcept {
+  const std::uint32_t now = offset_ns(p.time, r.t0);
+  r.client_rtt = now == kFar || r.client_rtt == kFar || now < r.client_rtt ? kFar : now - r.client_rtt;
+  r.flags = static_cast<std::uint8_t>((r.flags & ~kRttPending) | kRttDone);
+}
+
+/// From the first data of the client to the first of the server after them.
+void time_response(Record& r, unsigned direction, const Packet& p) noexcept {
+  if (direction == 0) {
+    if (r.response == kFar && (r.flags & kResponsePending) == 0) {
+      r.response = offset_us(p.time, r.t0);
+      r.flags |= kResponsePending;
+    }
+  } else if ((r.flags & kResponsePending) != 0) {
+    const std::uint32_t now = offset_us(p.time, r.t0);
+    r.response = now == kFar || now < r.response ? kFar - 1 : now - r.response;
+    r.flags = static_cast<std::uint8_t>(r.flags & ~kResponsePending);
+  }
+}
 
 int rank(std::uint16_t port) noexcept { return port < 1024 ? 0 : port < 32768 ? 1 : 2; }
 
@@ -99,7 +138,7 @@ bool Tracker::declare(const Address& address, std::uint16_t port, std::uint8_t p
   if (id == kNone) id = endpoints_.insert(key_, address, port, protocol, Known::declared);
   if (id == kNone) return false;
   ServerEndpoint& e = endpoints_[id];
-  e.known = Known::declared;
+  endpoints_.promote(key_, id, Known::declared);
   (outer ? e.declared_outer : e.declared_inner) = true;
   return true;
 }
@@ -230,61 +269,51 @@ void Tracker::retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget,
   }
 }
 
-void Tracker::feed(std::span<const Packet> packets, Output& out) noexcept {
-  Lane lanes[kBatch];
-  const std::uint32_t taught = taught_;
-  const std::size_t count = std::min(packets.size(), kBatch);
-  for (std::size_t i = 0; i < count; ++i) {
-    const Packet& p = packets[i];
-    Lane& lane = lanes[i];
-    lane.tracked = false;
-    lane.path = paths_.intern(p, key_);
-    if (p.kind != Packet::Kind::transport) continue;
-    orient(p, lane);
-    lane.tracked = true;
-    __builtin_prefetch(&index_[lane.hash & index_mask_]);
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!lanes[i].tracked) continue;
-    // Past slots of other hashes, as far as the line that has just been fetched reaches as a rule.
-    std::uint32_t at = lanes[i].hash & index_mask_;
-    for (int probe = 0; probe < 6 && index_[at].record != kNone && index_[at].hash != lanes[i].hash; ++probe) {
-      at = (at + 1) & index_mask_;
+// One end is a service's or a real server's as a rule, known by rewritten pairs or a declaration, and the other is not: then
+// there is nothing to weigh up.
+void Tracker::orient(const Packet& p, Lane& lane) const noexcept {
+  if (p.v6) [[unlikely]]
+    return orient_by_hash(p, lane);
+  const std::uint64_t to_word = EndpointTable::word_of(low_half(p.destination), p.destination_port, p.protocol);
+  const std::uint64_t from_word = EndpointTable::word_of(low_half(p.source), p.source_port, p.protocol);
+  const EndpointTable::Glance to = endpoints_.glance(to_word), from = endpoints_.glance(from_word);
+  // A destination that might be one, too, must not lose to a source that is seen at a glance.
+  if (!(to.found | (from.found & !to.crowded))) [[unlikely]]
+    return orient_by_hash(p, lane);
+  // Requests and replies come in no order that a processor could learn: by masks, then, and without a branch.
+  const std::uint64_t to_server = std::uint64_t{0} - std::uint64_t{to.found};
+  lane.direction = static_cast<std::uint8_t>(!to.found);
+  lane.endpoint = from.id ^ ((from.id ^ to.id) & static_cast<std::uint32_t>(to_server));
+  lane.hash = hash_word(key_, to_word ^ ((to_word ^ from_word) & to_server));
+}
+
+void Tracker::orient_by_hash(const Packet& p, Lane& lane) const noexcept {
+  const std::uint32_t to_hash = hash_endpoint(key_, p.destination, p.destination_port, p.protocol);
+  const std::uint32_t from_hash = hash_endpoint(key_, p.source, p.source_port, p.protocol);
+  const bool to_server = endpoints_.may_be_renowned(to_hash);
+  if (to_server || endpoints_.may_be_renowned(from_hash)) [[likely]] {
+    const Address& server = to_server ? p.destination : p.source;
+    const std::uint16_t port = to_server ? p.destination_port : p.source_port;
+    const std::uint32_t found = endpoints_.find(to_server ? to_hash : from_hash, server, port, p.protocol);
+    if (found != kNone && endpoints_[found].known >= Known::rewritten) [[likely]] {
+      lane.direction = to_server ? 0 : 1;
+      lane.endpoint = found;
+      lane.hash = to_server ? from_hash : to_hash;
+      return;
     }
-    if (index_[at].record == kNone) continue;
-    const auto* line = reinterpret_cast<const char*>(&records_[index_[at].record]);
-    __builtin_prefetch(line, 1);
-    __builtin_prefetch(line + 64, 1);
-    __builtin_prefetch(line + 128, 1);
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto number = static_cast<std::uint16_t>(i);
-    if (!lanes[i].tracked) {
-      if (packets[i].kind != Packet::Kind::transport) observe(out, Observation::Kind::other, kNone, number, 0, lanes[i].path);
-      continue;
-    }
-    // What an earlier packet of this batch taught holds for this one: results must not depend on where batches end.
-    if (taught_ != taught) [[unlikely]]
-      orient(packets[i], lanes[i]);
-    if (!settle(packets[i], lanes[i])) {
-      ++counters_.untracked;
-      continue;
-    }
-    std::uint8_t side = 0;
-    const std::uint32_t id = place(packets[i], lanes[i], side, number, out);
-    if (id != kNone) update(id, side, packets[i], lanes[i], number, out);
-  }
+  orient_slowly(p, lane, to_hash, from_hash);
 }
 
 // Which end is the server? The better known one; a handshake tells, else the port number has to.
-void Tracker::orient(const Packet& p, Lane& lane) const noexcept {
-  const std::uint32_t to = endpoints_.find(key_, p.destination, p.destination_port, p.protocol);
+void Tracker::orient_slowly(const Packet& p, Lane& lane, std::uint32_t to_hash, std::uint32_t from_hash) const noexcept {
+  const std::uint32_t to = endpoints_.find(to_hash, p.destination, p.destination_port, p.protocol);
   std::uint32_t from = kNone;
   bool to_server;
   if (to != kNone && endpoints_[to].known >= Known::rewritten) {
     to_server = true;
   } else {
-    from = endpoints_.find(key_, p.source, p.source_port, p.protocol);
+    from = endpoints_.find(from_hash, p.source, p.source_port, p.protocol);
     if (from != kNone && endpoints_[from].known >= Known::rewritten) {
       to_server = false;
     } else if (is_syn(p)) {
@@ -304,10 +333,10 @@ void Tracker::orient(const Packet& p, Lane& lane) const noexcept {
   }
   lane.direction = to_server ? 0 : 1;
   lane.endpoint = to_server ? to : from;
-  const Address& client = to_server ? p.source : p.destination;
-  const std::uint16_t client_port = to_server ? p.source_port : p.destination_port;
-  lane.hash = hash_endpoint(key_, client, client_port, p.protocol);
+  lane.hash = to_server ? from_hash : to_hash;
 }
+
+void Tracker::orient_anew(const Packet& p, Lane& lane) const noexcept { orient(p, lane); }
 
 /// The server endpoint enters the table, or is better known from now on. False: the table is full.
 bool Tracker::settle(const Packet& p, Lane& lane) noexcept {
@@ -318,7 +347,7 @@ bool Tracker::settle(const Packet& p, Lane& lane) noexcept {
     if (lane.endpoint == kNone) return false;
     ++taught_;
   } else if (endpoints_[lane.endpoint].known < known) {
-    endpoints_[lane.endpoint].known = known;
+    endpoints_.promote(key_, lane.endpoint, known);
     ++taught_;
   }
   return true;
@@ -403,9 +432,11 @@ void Tracker::join(Record& r, const Packet& p, const Lane& lane) noexcept {
   ServerEndpoint& inner = inner_first ? first : second;
   ++outer.outer_votes;
   ++inner.inner_votes;
-  if (outer.known < Known::rewritten || inner.known < Known::rewritten) ++taught_;
-  outer.known = std::max(outer.known, Known::rewritten);
-  inner.known = std::max(inner.known, Known::rewritten);
+  for (const std::uint32_t id : r.endpoint) {
+    if (endpoints_[id].known >= Known::rewritten) continue;
+    endpoints_.promote(key_, id, Known::rewritten);
+    ++taught_;
+  }
   if (outer.ftp_control) inner.ftp_control = true;
   if (inner.ftp_control) outer.ftp_control = true;
 }
@@ -549,6 +580,123 @@ void Tracker::rebase(Record& r, Timestamp earlier) const noexcept {
   if ((r.flags & kRttPending) != 0) r.client_rtt = kFar, r.flags &= static_cast<std::uint8_t>(~kRttPending), r.flags |= kRttDone;
 }
 
+// What most packets are: part of a connection that its client endpoint names alone, on an endpoint that it had before. Returns
+// the record and the side; kNone where place() has to look closer.
+std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side) const noexcept {
+  const std::uint32_t id = index_[lane.slot].record;
+  if (id == kNone || lane.endpoint == kNone) return kNone;
+  const Record& r = records_[id];
+  if (r.client != client_of(p, lane.direction) || r.client_port != client_port_of(p, lane.direction) ||
+      r.protocol != p.protocol || r.next != kNone)
+    return kNone;
+  side = static_cast<unsigned>(r.endpoint[0] != lane.endpoint);
+  if (r.endpoint[side] != lane.endpoint) return kNone;
+  if (p.protocol != kTcp) return p.time - r.last > kUdpIdle ? kNone : id;
+  if ((p.tcp_flags & kSyn) != 0) {
+    if ((p.tcp_flags & kAck) == 0 || endpoints_[lane.endpoint].known < Known::handshake) return kNone;
+  }
+  return id;
+}
+
+// The plain case: a segment or an acknowledgement on a way that has begun, where its predecessors went, with nothing about it
+// that wants a second look. What it does is what update() would do; whatever is not plain is left to that, untouched.
+bool Tracker::follow(Record& r, unsigned side, const Packet& p, const Lane& lane) noexcept {
+  const unsigned direction = lane.direction;
+  Way* const ways = &r.way[side * 2];
+  Way& w = ways[direction];
+  Way& opposite = ways[direction ^ 1];
+  const std::uint32_t fin = p.tcp_flags & kFin, data = p.payload != 0;  // 0 or 1
+  const std::uint32_t length = p.payload + fin, end = p.sequence + length, wants_answer = length != 0;
+  const std::int32_t ahead = distance(end, w.sequence_end);
+  if (p.protocol != kTcp || (p.tcp_flags & (kSyn | kRst)) != 0 || w.packets == 0 || lane.path != w.path || p.time < r.t0)
+    return false;
+  // A repeat by the other end may be answered with word of a duplicate.
+  if (opposite.repeats() != 0 && (w.flags & kSawDsack) == 0) return false;
+  // From here on branches are few: data and acknowledgements, to and fro, come in no order that a processor could learn.
+  if ((wants_answer & static_cast<unsigned>(ahead <= 0)) != 0) return false;
+  if (endpoints_[lane.endpoint].ftp_control) return false;
+
+  // kFar: neither begun nor over. The client's data begin it, the server's end it.
+  const unsigned pending = (r.flags & kResponsePending) != 0;
+  if ((data & (pending ^ direction ^ 1) & (pending | static_cast<unsigned>(r.response == kFar))) != 0) [[unlikely]]
+    time_response(r, direction, p);
+  if ((wants_answer != 0) & (distance(p.sequence, w.sequence_end) > 0)) [[unlikely]]
+    count4_high(w.repeats_holes);
+  w.sequence_end = ahead > 0 ? end : w.sequence_end;
+  w.flags |= static_cast<std::uint8_t>(data * kSawData | fin * kSawFin);
+  if (direction < static_cast<unsigned>((r.flags & kRttPending) != 0)) [[unlikely]]
+    end_client_rtt(r, p);
+  r.flags |= static_cast<std::uint8_t>(direction * kAnswered);
+  opposite.open &= 0xf0;
+  unsigned open = w.open;
+  open += wants_answer & static_cast<unsigned>((open & 15) == 0);
+  open += static_cast<unsigned>(open < 0xf0) << 4;
+  w.open = static_cast<std::uint8_t>(open);
+  r.way[(side * 2 + direction) ^ 2].open &= 0x0f;
+  count(r, w, p);
+  return true;
+}
+
+void Tracker::feed(std::span<const Packet> batch, Output& out) noexcept {
+  Lane lanes[kBatch];
+  const std::uint32_t taught = taught_;
+  const std::size_t count = std::min(batch.size(), kBatch);
+  const Packet* const packets = batch.data();
+  const IndexSlot* const index = index_.data();
+  const std::uint32_t mask = index_mask_;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Packet& p = packets[i];
+    Lane& lane = lanes[i];
+    lane.path = paths_.intern(p, key_);
+    lane.tracked = p.kind == Packet::Kind::transport;
+    if (!lane.tracked) [[unlikely]]
+      continue;
+    orient(p, lane);
+    __builtin_prefetch(&index[lane.hash & mask]);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    Lane& lane = lanes[i];
+    if (!lane.tracked) [[unlikely]]
+      continue;
+    // Past slots of other hashes, as far as the line that has just been fetched reaches as a rule.
+    std::uint32_t at = lane.hash & mask;
+    for (int probe = 0; probe < 6 && index[at].record != kNone && index[at].hash != lane.hash; ++probe) at = (at + 1) & mask;
+    lane.slot = at;
+    if (index[at].record == kNone) continue;
+    const auto* line = reinterpret_cast<const char*>(&records_[index[at].record]);
+    __builtin_prefetch(line, 1);
+    __builtin_prefetch(line + 64, 1);
+    __builtin_prefetch(line + 128, 1);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto number = static_cast<std::uint16_t>(i);
+    const Packet& p = packets[i];
+    Lane& lane = lanes[i];
+    if (!lane.tracked) [[unlikely]] {
+      observe(out, Observation::Kind::other, kNone, number, 0, lane.path);
+      continue;
+    }
+    // What an earlier packet of this batch taught holds for this one: results must not depend on where batches end.
+    if (taught_ != taught) [[unlikely]]
+      orient_anew(p, lane);
+    unsigned side = 0;
+    std::uint32_t id = locate(p, lane, side);
+    if (id != kNone) [[likely]] {
+      if (follow(records_[id], side, p, lane)) continue;
+    } else {
+      if (!settle(p, lane)) {
+        ++counters_.untracked;
+        continue;
+      }
+      std::uint8_t placed = 0;
+      id = place(p, lane, placed, number, out);
+      side = placed;
+      if (id == kNone) continue;
+    }
+    update(id, static_cast<std::uint8_t>(side), p, lane, number, out);
+  }
+}
+
 void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const Lane& lane, std::uint16_t number,
                      Output& out) noexcept {
   Record& r = records_[id];
@@ -629,9 +777,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
         r.flags |= kRttPending;
       }
     } else if (direction == 0 && (r.flags & kRttPending) != 0 && (p.tcp_flags & (kSyn | kRst)) == 0) {
-      const std::uint32_t now = offset_ns(p.time, r.t0);
-      r.client_rtt = now == kFar || r.client_rtt == kFar || now < r.client_rtt ? kFar : now - r.client_rtt;
-      r.flags = static_cast<std::uint8_t>((r.flags & ~kRttPending) | kRttDone);
+      end_client_rtt(r, p);
     }
   } else if (w.packets == 0 && r.client_isn == 0 && direction == 0) {
     r.client_isn = first_fingerprint(p);
@@ -639,16 +785,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
 
   if (p.payload != 0) {
     w.flags |= kSawData;
-    if (direction == 0) {
-      if (r.response == kFar && (r.flags & kResponsePending) == 0) {
-        r.response = offset_us(p.time, r.t0);
-        r.flags |= kResponsePending;
-      }
-    } else if ((r.flags & kResponsePending) != 0) {
-      const std::uint32_t now = offset_us(p.time, r.t0);
-      r.response = now == kFar || now < r.response ? kFar - 1 : now - r.response;
-      r.flags = static_cast<std::uint8_t>(r.flags & ~kResponsePending);
-    }
+    time_response(r, direction, p);
     if (endpoints_[lane.endpoint].ftp_control) observe(out, Observation::Kind::text, id, number, way_number, lane.path);
   }
 
@@ -665,13 +802,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
   count4_high(w.open);
   r.way[(side ^ 1) * 2 + direction].open &= 0x0f;
 
-  ++w.packets;
-  const std::uint64_t bytes = w.bytes() + p.ip_length;
-  w.bytes_low = static_cast<std::uint32_t>(bytes);
-  w.bytes_high = static_cast<std::uint8_t>(bytes >> 32);
-  w.ip_id = static_cast<std::uint8_t>(p.ip_id);
-  w.last = offset_coarse(p.time, r.t0);
-  if (p.time > r.last) r.last = p.time;
+  count(r, w, p);
 }
 
 }  // namespace lvsnat::track

@@ -80,16 +80,22 @@ class Tracker {
   [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
 
  private:
-  struct Lane {  // one packet between the stages
-    std::uint32_t endpoint = kNone;
-    std::uint32_t hash = 0;
-    std::uint16_t path = 0;
-    std::uint8_t direction = 0;  // 0: to the server
-    bool tracked = false;
+  struct Lane {  // one packet between the stages; not initialised, for every field is assigned in turn
+    std::uint32_t endpoint;
+    std::uint32_t hash;
+    std::uint32_t slot;  // of the index: where this client endpoint was, or where looking for it ended
+    std::uint16_t path;
+    std::uint8_t direction;  // 0: to the server
+    bool tracked;
   };
   enum class Sighting : std::uint8_t { counted, copy, forwarded, moved };
 
-  void orient(const Packet& packet, Lane& lane) const noexcept;
+  [[gnu::always_inline]] inline void orient(const Packet& packet, Lane& lane) const noexcept;
+  void orient_by_hash(const Packet& packet, Lane& lane) const noexcept;
+  void orient_anew(const Packet& packet, Lane& lane) const noexcept;
+  void orient_slowly(const Packet& packet, Lane& lane, std::uint32_t to_hash, std::uint32_t from_hash) const noexcept;
+  [[gnu::always_inline]] inline std::uint32_t locate(const Packet& packet, const Lane& lane, unsigned& side) const noexcept;
+  [[gnu::always_inline]] inline bool follow(Record& record, unsigned side, const Packet& packet, const Lane& lane) noexcept;
   bool settle(const Packet& packet, Lane& lane) noexcept;
   std::uint32_t place(const Packet& packet, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept;
   std::uint32_t open(const Packet& packet, const Lane& lane, std::uint32_t head, Output& out) noexcept;
