@@ -45,8 +45,12 @@ void Journal::note(std::span<const Packet> packets, const track::Tracker::Output
         const track::Record& r = tracker.record(o.record);
         const bool inner_first = (r.flags & track::kInnerFirst) != 0;
         const std::uint32_t outer = r.endpoint[inner_first ? 1 : 0], inner = r.endpoint[inner_first ? 0 : 1];
-        if (pairs_.size() < kMaxPairs && pair_seen_.emplace(std::uint64_t{outer} << 32 | inner, true).second)
+        const std::uint64_t pair = std::uint64_t{outer} << 32 | inner;
+        // Every connection comes by here, and nearly all of them with a pair that is known.
+        if (pairs_.size() < kMaxPairs && !pair_seen_.contains(pair)) {
+          pair_seen_.insert(pair);
           pairs_.emplace_back(outer, inner);
+        }
         break;
       }
       case Kind::repeat:
@@ -74,6 +78,7 @@ void Journal::note(std::span<const Packet> packets, const track::Tracker::Output
 }
 
 const std::vector<WayClue>* Journal::clues(std::uint32_t record) const {
+  if (record / 64 >= noted_.size() || (noted_[record / 64] >> (record % 64) & 1) == 0) return nullptr;
   const auto found = clues_.find(record);
   return found == clues_.end() ? nullptr : &found->second;
 }
@@ -83,6 +88,8 @@ void Journal::note_clue(Clue::Kind kind, const track::Observation& o, const Pack
   if (found == clues_.end()) {
     if (clues_.size() >= kMaxNotedRecords) return;
     found = clues_.emplace(o.record, std::vector<WayClue>{}).first;
+    if (noted_.size() <= o.record / 64) noted_.resize(o.record / 64 + 1);
+    noted_[o.record / 64] |= std::uint64_t{1} << (o.record % 64);
   }
   if (found->second.size() >= kMaxCluesPerRecord) return;
   Clue clue;

@@ -9,6 +9,7 @@
 #include <map>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "facts/facts.h"
@@ -89,6 +90,7 @@ class Journal {
   void claim(const Packet& packet, const Address& address, const Mac& mac, Assertion how);
 
   std::unordered_map<std::uint32_t, std::vector<WayClue>> clues_;
+  std::vector<std::uint64_t> noted_;  // a bit for each record that had clues: most have none, and all are asked for them
   std::vector<IcmpNote> icmp_;
   std::map<std::uint32_t, std::uint32_t> icmp_per_kind_;
   std::uint64_t icmp_left_out_ = 0;
@@ -106,7 +108,7 @@ class Journal {
   std::vector<TunnelSighting> tunnels_;
   std::vector<FtpLine> ftp_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;
-  std::unordered_map<std::uint64_t, bool> pair_seen_;
+  std::unordered_set<std::uint64_t> pair_seen_;
   std::vector<RetiredRecord> retired_;
   std::uint64_t retired_left_out_ = 0;
   Retirement retirement_ = nullptr;

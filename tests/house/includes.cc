@@ -39,7 +39,7 @@ struct Foreign {
 // Third-party headers: named in few places, never in ours that are public.
 constexpr std::array kForeign{
     Foreign{"pcap", "lib/capture tests bench"},
-    Foreign{"tins/", "lib/capture tests"},
+    Foreign{"tins/", "lib/capture tests bench"},
     Foreign{"zlib.h", "lib/capture tests"},
     Foreign{"zstd", "lib/capture tests"},
     Foreign{"lzma", "lib/capture tests"},

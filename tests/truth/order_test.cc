@@ -108,11 +108,11 @@ TEST(Order, BatchesAndSeedsLeaveTheReportAlone) {
   Memory first("capture", 0, frames);
   const std::string expected = told(first, 64, 1);
   ASSERT_GT(expected.size(), 100'000U);
-  for (const std::size_t batch : {1, 2, 63, 65, 128, 1'000'000}) {
+  for (const std::size_t batch : {1U, 2U, 63U, 65U, 128U, 1'000'000U}) {
     Memory again("capture", 0, frames);
     EXPECT_TRUE(told(again, batch, 1) == expected) << "batches of " << batch;
   }
-  for (const std::uint64_t seed : {2, 3, 4}) {
+  for (const std::uint64_t seed : {2U, 3U, 4U}) {
     Memory again("capture", 0, frames);
     EXPECT_TRUE(told(again, 64, seed) == expected) << "seed " << seed;
   }
