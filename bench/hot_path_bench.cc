@@ -31,14 +31,13 @@ struct Capture {
     o.link = link;
     o.packets = std::clamp<std::uint64_t>(std::uint64_t{alive} * 8, 100'000, 4'000'000);
     std::vector<std::size_t> at;
-    truth::generate(
-        o,
-        [&](const Frame& f) {
-          at.push_back(bytes.size());
-          bytes.insert(bytes.end(), f.data, f.data + f.captured);
-          frames.push_back(f);
-        },
-        {});
+    truth::generate(o,
+                    [&](const Frame& f) {
+                      at.push_back(bytes.size());
+                      bytes.insert(bytes.end(), f.data, f.data + f.captured);
+                      frames.push_back(f);
+                    },
+                    {});
     for (std::size_t i = 0; i < frames.size(); ++i) frames[i].data = bytes.data() + at[i];
   }
 };

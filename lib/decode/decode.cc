@@ -203,8 +203,7 @@ template <std::uint32_t kAt>
   const bool has_macs = (load_be32(p + 12) | load_be16(p + 16)) != 0;  // loopback has none
   put(packet, offsetof(Packet, vantage), tagged_mac(frame.vantage, p + 12));
   put(packet, offsetof(Packet, vlan), std::uint64_t{0});
-  put(packet, offsetof(Packet, interface_index),
-      arrival(load_be32(p + 4), directions[p[10]], version == 6, has_macs));
+  put(packet, offsetof(Packet, interface_index), arrival(load_be32(p + 4), directions[p[10]], version == 6, has_macs));
   return true;
 }
 

@@ -41,9 +41,7 @@ class PathTable {
   // What is compared: 6 + 6 MAC bytes, vantage, interface, vlan, direction, in three words as they lie in a packet.
   struct Key {
     std::uint64_t a = 0, b = 0, c = 0;
-    friend bool operator==(const Key& x, const Key& y) noexcept {
-      return ((x.a ^ y.a) | (x.b ^ y.b) | (x.c ^ y.c)) == 0;
-    }
+    friend bool operator==(const Key& x, const Key& y) noexcept { return ((x.a ^ y.a) | (x.b ^ y.b) | (x.c ^ y.c)) == 0; }
   };
   static Key key_of(const Packet& packet) noexcept {
     static_assert(offsetof(Packet, source_mac) == offsetof(Packet, vantage) + 2 &&

@@ -53,8 +53,17 @@ Timestamp last_of(const Record& r, const Way& w) noexcept { return r.t0 + (Times
 // The client's end of a packet, by direction: without a branch, for none could be predicted.
 static_assert(offsetof(Packet, destination) == offsetof(Packet, source) + sizeof(Address) &&
               offsetof(Packet, destination_port) == offsetof(Packet, source_port) + sizeof(std::uint16_t));
-const Address& client_of(const Packet& p, unsigned direction) noexcept { return (&p.source)[direction]; }
-std::uint16_t client_port_of(const Packet& p, unsigned direction) noexcept { return (&p.source_port)[direction]; }
+Address client_of(const Packet& p, unsigned direction) noexcept {
+  Address address;
+  std::memcpy(&address, reinterpret_cast<const char*>(&p) + offsetof(Packet, source) + direction * sizeof address,
+              sizeof address);
+  return address;
+}
+std::uint16_t client_port_of(const Packet& p, unsigned direction) noexcept {
+  std::uint16_t port;
+  std::memcpy(&port, reinterpret_cast<const char*>(&p) + offsetof(Packet, source_port) + direction * sizeof port, sizeof port);
+  return port;
+}
 
 /// What every packet of a way leaves behind.
 [[gnu::always_inline]] inline void count(Record& r, Way& w, const Packet& p) noexcept {

@@ -38,8 +38,7 @@ Options mixed() {
 
 std::vector<Kept> made_of(const Options& options) {
   std::vector<Kept> all;
-  generate(
-      options, [&](const Frame& f) { all.push_back({f, {f.data, f.data + f.captured}}); }, {});
+  generate(options, [&](const Frame& f) { all.push_back({f, {f.data, f.data + f.captured}}); }, {});
   for (Kept& k : all) k.frame.data = k.bytes.data();
   return all;
 }
@@ -80,9 +79,8 @@ std::string told(PacketSource& source, std::size_t batch, std::uint64_t seed) {
   while (const std::size_t n = source.read(frames)) analyzer.feed(std::span(frames).first(n), source.vantages());
   std::string text = render_json(analyzer.report(source.statistics()));
   std::array<char, kConnectionLineSize> line;
-  analyzer.for_each_connection([&](const Connection& c, std::span<const int> codes) {
-    text.append(line.data(), render_connection_line(c, codes, line));
-  });
+  analyzer.for_each_connection(
+      [&](const Connection& c, std::span<const int> codes) { text.append(line.data(), render_connection_line(c, codes, line)); });
   return text;
 }
 

@@ -42,7 +42,7 @@ struct Packet {
   Address source, destination;  // outer IP addresses; none for arp and not_ip
   std::uint16_t source_port = 0, destination_port = 0;
   std::uint32_t sequence = 0, acknowledgement = 0;  // TCP
-  std::uint32_t payload = 0;    // transport payload bytes according to the headers
+  std::uint32_t payload = 0;                        // transport payload bytes according to the headers
   std::uint32_t ip_length = 0;  // IP total length in bytes as the header says (0 with BIG TCP: wire length then)
   std::uint32_t number = 0;     // frame number in its source
   std::uint16_t vantage = 0;
