@@ -3,7 +3,10 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "generate.h"
