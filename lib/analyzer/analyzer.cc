@@ -77,6 +77,7 @@ std::size_t index_size(std::uint64_t connections) {
 struct Analyzer::Impl {
   AnalyzerOptions options;
   NftRules filter;  // of options.state
+  std::map<std::string, std::int64_t> later_counters;
   track::HashKey key;
   Mapping<track::Record> records;
   Mapping<track::IndexSlot> index;
@@ -231,6 +232,7 @@ struct Analyzer::Impl {
     in.retired = &retired_tallies;
     Facts facts = survey(in);
     facts.clients = options.clients;
+    facts.counters_now = later_counters.empty() ? nullptr : &later_counters;
     return facts;
   }
 };
@@ -298,6 +300,8 @@ void Analyzer::update_state(std::shared_ptr<const KernelState> state) {
   if (i.options.state && i.options.state->known.services) i.declare(i.options.state->ipvs.services);
   i.cached_pairs = ~std::size_t{0};  // roles may have changed
 }
+
+void Analyzer::counters_now(std::map<std::string, std::int64_t> counters) { impl_->later_counters = std::move(counters); }
 
 Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
   const Impl& i = *impl_;

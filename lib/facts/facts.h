@@ -154,7 +154,8 @@ struct Facts {
   std::map<Address, std::set<Mac>> macs;  // who sends frames with this IP as its own: claims, and directly attached sources
   const KernelState* state = nullptr;     // the director's; nullptr: not given
   const NftRules* filter = nullptr;       // its filter rules, parsed; nullptr exactly when `state` is
-  std::vector<Address> clients;           // asked about by name; none: those seen, or an example
+  const std::map<std::string, std::int64_t>* counters_now = nullptr;  // at the end of a live look; nullptr: not read again
+  std::vector<Address> clients;                                       // asked about by name; none: those seen, or an example
 
   // ---- What was seen.
   Timestamp first = 0, last = 0;  // of the whole capture; live: `last` is now

@@ -35,7 +35,14 @@ void check(const Facts& facts, FindingSink& sink) {
       FindingSink::unchecked(
           f,
           "nstat -az IpInAddrErrors TcpExtIPReversePathFilter on the director: which one grows tells forwarding from rp_filter");
+      continue;
     }
+    if (facts.filter != nullptr && !facts.filter->known)
+      FindingSink::unchecked(f, "filter rules, which were not read: nft list ruleset, iptables -nvL FORWARD");
+    const bool v6 = !c.client.address.is_v4();
+    if (!(v6 ? facts.state->legacy_tables_v6 : facts.state->legacy_tables_v4).empty())
+      FindingSink::unchecked(f, "rules of iptables-legacy, which no listing of nft holds: " +
+                                    std::string(v6 ? "ip6tables-legacy" : "iptables-legacy") + " -nvL FORWARD");
   }
 }
 

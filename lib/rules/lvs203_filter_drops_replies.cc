@@ -71,6 +71,7 @@ in one table does not overrule a `drop` in another.
 ## How to check by hand
 
     iptables -nvL FORWARD --line-numbers; ip6tables -nvL FORWARD
+    cat /proc/net/ip_tables_names; iptables-legacy -nvL FORWARD    # if it has tables, they count besides
     nft list ruleset | grep -B2 -A20 'hook forward'
     nft add rule inet filter forward ip saddr 10.1.1.2 meta nftrace set 1  # nft monitor trace
 
@@ -103,7 +104,8 @@ reject for RIP->CIP from inside to outside, computed through all base chains of
 the hook, jumps and sets included. Certain when counters or packets agree;
 `likely` from rules alone; `possible` where a match is of a kind that it cannot
 evaluate. A policy of drop with a rule that admits the packet is no finding.
-Rules of iptables-legacy are not in nft's listing: said under `unchecked`.
+Rules of iptables-legacy are not in nft's listing: that there are such tables is
+said with the prediction, and under `unchecked` where it stays open.
 )md",
     .check = check,
 };

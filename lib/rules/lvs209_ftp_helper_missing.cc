@@ -15,28 +15,32 @@ void check(const Facts& facts, FindingSink& sink) {
   const bool translated = std::any_of(facts.ftp.begin(), facts.ftp.end(), [&](const FtpAnnouncement& a) {
     return a.kind == FtpAnnouncement::Kind::pasv_reply && a.leg == Leg::masq && facts.vips.contains(a.announced.address);
   });
-  if (translated || has_module(state, "ip_vs_ftp")) return;
+  const std::optional<bool> helper = has_ftp_helper(state, 21);
+  if (translated || helper == true) return;
   for (const Service& service : state.ipvs.services) {
     const bool masquerades = std::any_of(service.destinations.begin(), service.destinations.end(),
                                          [](const Destination& d) { return d.method == Method::masq; });
     if (service.protocol != ServiceProtocol::tcp || service.port != 21 || !masquerades) continue;
     Subject subject;
     subject.service = to_string(service);
-    const bool known = state.known.modules;
+    const bool known = helper.has_value();
     Finding& f = sink.accuse(ftp_helper_missing, subject, known ? Severity::warning : Severity::info,
                              known ? Confidence::certain : Confidence::possible);
     f.title = known ? "The FTP helper is not loaded for " + *subject.service
                     : "Whether the FTP helper is loaded for " + *subject.service + " is not known";
-    f.cause = known ? "The module ip_vs_ftp is not loaded: addresses and ports that FTP announces inside its control connection "
-                      "are not translated, and data connections fail."
-                    : "FTP through LVS-NAT needs the module ip_vs_ftp; the list of modules was not saved.";
+    f.cause = known
+                  ? "The module ip_vs_ftp is not loaded, or not for this port: addresses and ports that FTP announces inside its "
+                    "control connection "
+                    "are not translated, and data connections fail."
+                  : "FTP through LVS-NAT needs the module ip_vs_ftp; neither the list of modules nor that of helpers is at hand.";
     FindingSink::prove(
-        f, saved(facts, known ? "ip_vs_ftp is not in the list of modules (" + std::to_string(state.modules.size()) + " loaded)"
-                              : "service " + *subject.service));
+        f, saved(facts, state.known.helpers ? "/proc/net/ip_vs_app has no line \"TCP 21 ... ftp\""
+                        : known ? "ip_vs_ftp is not in the list of modules (" + std::to_string(state.modules.size()) + " loaded)"
+                                : "service " + *subject.service));
     if (!known)
       FindingSink::unchecked(f,
-                             "cat /proc/net/ip_vs_app on the director (a line \"TCP 21 n ftp\"), or /proc/modules as `modules` "
-                             "in the state directory");
+                             "cat /proc/net/ip_vs_app on the director (a line \"TCP 21 n ftp\"), as `ip_vs_app` in the state "
+                             "directory");
     FindingSink::cure(f, cures::ftp_helper());
     if (const Finding* broken = found(sink, 123)) explains(f, 123, broken->subject, broken->count);
   }

@@ -53,7 +53,7 @@ std::vector<Forecast> forecasts(const Facts& facts);
 Evidence setting(const Facts& facts, const std::string& name);
 /// Words about something that stands in the state.
 Evidence saved(const Facts& facts, std::string text);
-/// A counter of the state, where it is known and not zero.
+/// A counter of the state, where it is known and not zero; live, where it has risen since.
 std::optional<Evidence> counted(const Facts& facts, const std::string& name, const std::string& means);
 /// `finding` explains what `code` would say about the same connections.
 void explains(Finding& finding, int code, const Subject& subject, std::uint64_t count);

@@ -549,7 +549,7 @@ Reading parse_ip_route_get(const CommandOutput& output, std::string_view label, 
   });
 }
 
-void remove_duplicates(KernelState& state) {
+void put_in_order(KernelState& state) {
   std::set<Route> seen;
   std::erase_if(state.routes, [&seen](const Route& route) {
     Route key = route;
@@ -559,6 +559,15 @@ void remove_duplicates(KernelState& state) {
   std::set<std::tuple<Address, std::string, bool>> neighbours;
   std::erase_if(state.neighbours,
                 [&neighbours](const Neighbour& n) { return !neighbours.emplace(n.address, n.dev, n.proxy).second; });
+  const auto service_before = [](const Service& a, const Service& b) {
+    return std::tie(a.protocol, a.vip, a.port, a.fwmark) < std::tie(b.protocol, b.vip, b.port, b.fwmark);
+  };
+  std::stable_sort(state.ipvs.services.begin(), state.ipvs.services.end(), service_before);
+  for (Service& service : state.ipvs.services) {
+    std::stable_sort(service.destinations.begin(), service.destinations.end(), [](const Destination& a, const Destination& b) {
+      return std::tie(a.rip, a.port) < std::tie(b.rip, b.port);
+    });
+  }
 }
 
 }  // namespace lvsnat

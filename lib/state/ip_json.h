@@ -23,7 +23,8 @@ Reading parse_route_cache_text(std::string_view text, KernelState&);
 
 /// Adds an exception unless the same (but for its age) is there.
 void add_exception(KernelState&, RouteException);
-/// Routes that stand twice (route.json and route6.json) once; lifetimes are not compared, they tick.
-void remove_duplicates(KernelState&);
+/// Routes that stand twice (route.json and route6.json) once; lifetimes are not compared, they tick. Services and real servers in
+/// order of address and port, since every listing has an order of its own.
+void put_in_order(KernelState&);
 
 }  // namespace lvsnat

@@ -58,7 +58,7 @@ class LiveReader {
     neighbours();
     read_live_files(kProc, state_);
     if (state_.ipvs.present) ipvs();
-    remove_duplicates(state_);
+    put_in_order(state_);
     read_live_nft(kProc, kModules, state_);
     state_.gaps.push_back(
         {"connection tracking table", "is not read from the live kernel", "how connection tracking sees the flows"});

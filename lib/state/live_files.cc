@@ -161,6 +161,14 @@ Result<std::string> read_head(const fs::path& path, std::size_t limit, bool& com
   return bytes;
 }
 
+std::map<std::string, std::int64_t> read_live_counters() {
+  KernelState state;
+  for (const char* file : {"/proc/net/snmp", "/proc/net/netstat"}) {
+    if (const auto text = read_file(file, kMaxFile)) static_cast<void>(parse_proc_counters(*text, state));
+  }
+  return std::move(state.counters);
+}
+
 void read_live_files(const fs::path& proc, KernelState& state) {
   SettingsReader(proc / "sys/net", state).read();
   const auto feed = [&](const fs::path& file, const char* would_tell, auto&& parse) {
@@ -201,6 +209,7 @@ void read_live_files(const fs::path& proc, KernelState& state) {
   } else {
     state.gaps.push_back({"/proc/net/ip_vs_conn", text.error().message, "in which state the connections are"});
   }
+  feed("net/ip_vs_app", "whether the FTP helper is there", [&](const std::string& t) { return parse_proc_ip_vs_app(t, state); });
   feed("net/ip_vs_stats", "", [&](const std::string& t) { return parse_proc_ip_vs_stats(t, state); });
 }
 

@@ -188,7 +188,8 @@ class Libnftables {
   static Result<Libnftables> open() {
     if (getauxval(AT_SECURE) != 0) {
       // Whoever starts a program with file capabilities must not choose the plug-ins that it loads.
-      for (const char* name : {"XTABLES_LIBDIR", "IPTABLES_LIB_DIR", "IP6TABLES_LIB_DIR"}) ::unsetenv(name);
+      for (const char* name : {"XTABLES_LIBDIR", "IPTABLES_LIB_DIR", "IP6TABLES_LIB_DIR"})
+        ::unsetenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread of ours
     }
     void* library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {

@@ -59,6 +59,16 @@ bool has_module(const KernelState& state, std::string_view name) {
   return std::any_of(state.modules.begin(), state.modules.end(), [name](const Module& m) { return m.name == name; });
 }
 
+std::optional<bool> has_ftp_helper(const KernelState& state, std::uint16_t port) {
+  if (state.known.helpers) {
+    return std::any_of(state.ipvs.helpers.begin(), state.ipvs.helpers.end(),
+                       [port](const IpvsHelper& h) { return h.name == "ftp" && h.port == port; });
+  }
+  if (!state.known.modules) return std::nullopt;
+  // Which ports it was given is not told; 21 is what it takes by itself.
+  return port == 21 && has_module(state, "ip_vs_ftp");
+}
+
 std::optional<std::int64_t> counter(const KernelState& state, std::string_view name) {
   const auto found = state.counters.find(std::string(name));
   return found == state.counters.end() ? std::nullopt : std::optional<std::int64_t>(found->second);

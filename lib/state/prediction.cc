@@ -57,13 +57,10 @@ class Forecast {
   /// IP_VS_CONN_F_NFCT: the setting, or the FTP helper, which asks for it (ip_vs_ftp_init_conn()).
   void tracking() {
     if (const auto set = sysctl_number(state_, "net.ipv4.vs.conntrack")) p_.tracked = *set != 0;
-    const bool ftp = q_.service.protocol == ServiceProtocol::tcp && q_.service.port == 21;
-    if (!ftp || p_.tracked == true) return;
-    if (!state_.known.modules) {
-      p_.tracked.reset();
-    } else if (has_module(state_, "ip_vs_ftp")) {
-      p_.tracked = true;
-    }
+    if (q_.service.protocol != ServiceProtocol::tcp || p_.tracked == true) return;
+    const std::optional<bool> helper = has_ftp_helper(state_, q_.service.port);
+    if (helper == true) p_.tracked = true;
+    if (!helper && q_.service.port == 21) p_.tracked.reset();
   }
 
   static void die(PredictedLeg& l, LegCause cause, std::string decides) {

@@ -419,6 +419,28 @@ Reading parse_proc_modules(std::string_view text, KernelState& state) {
   return reading;
 }
 
+Reading parse_proc_ip_vs_app(std::string_view text, KernelState& state) {
+  // "prot port    usecnt name", then "TCP  21      0      ftp" (ip_vs_app_seq_show()).
+  constexpr std::size_t kMaxHelpers = 1'000;
+  Reading reading;
+  std::size_t number = 0;
+  for (const std::string_view line : lines_of(text)) {
+    const auto words = words_of(line);
+    if (++number == 1 || words.empty()) continue;
+    std::uint64_t port = 0;
+    if (words.size() < 4 || !parse_number(words[1], 65535, port) || state.ipvs.helpers.size() >= kMaxHelpers) {
+      note(reading, number, "no helper");
+      continue;
+    }
+    const std::uint8_t protocol = words[0] == "TCP" ? 6 : words[0] == "UDP" ? 17 : words[0] == "SCTP" ? 132 : 0;
+    state.ipvs.helpers.push_back({protocol, static_cast<std::uint16_t>(port), printable(words[3], kMaxName)});
+  }
+  if (number == 0) reading.problem = "empty";
+  reading.known = reading.problem.empty();
+  state.known.helpers = reading.known;
+  return reading;
+}
+
 void parse_legacy_tables(std::string_view text, bool v6, KernelState& state) {
   std::vector<std::string>& tables = v6 ? state.legacy_tables_v6 : state.legacy_tables_v4;
   for (const std::string_view line : lines_of(text)) {

@@ -1,4 +1,4 @@
-// Texts of /proc: ip_vs, ip_vs_conn, ip_vs_stats, route, arp, snmp, netstat, modules. Pure: text in, records
+// Texts of /proc: ip_vs, ip_vs_conn, ip_vs_stats, ip_vs_app, route, arp, snmp, netstat, modules. Pure: text in, records
 // appended. Shapes: net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_conn.c, net/ipv4/fib_trie.c, arp.c, proc.c (Linux 6.1).
 // Extra columns (newer kernels, persistence engine data) are ignored.
 #pragma once
@@ -15,6 +15,7 @@ Reading parse_proc_ip_vs(std::string_view text, KernelState&);
 /// Keeps at most kMaxIpvsConnections rows; the rest is counted as incomplete.
 Reading parse_proc_ip_vs_conn(std::string_view text, KernelState&);
 Reading parse_proc_ip_vs_stats(std::string_view text, KernelState&);
+Reading parse_proc_ip_vs_app(std::string_view text, KernelState&);
 /// IPv4 main table only, as `/proc/net/route` has it: used where no other listing is at hand, and then not "known",
 /// since other tables (local, policy routing) are missing from it.
 Reading parse_proc_route(std::string_view text, KernelState&);

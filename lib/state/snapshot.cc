@@ -86,10 +86,12 @@ LVSNAT_MEMBERS(SyncDaemon, m("master", &S::master); m("interface", &S::interface
 LVSNAT_MEMBERS(Endpoint, m("address", &S::address); m("port", &S::port);)
 LVSNAT_MEMBERS(IpvsConnection, m("protocol", &S::protocol); m("client", &S::client); m("vip", &S::vip); m("rip", &S::rip);
                m("fwmark", &S::fwmark); m("state", &S::state); m("expires", &S::expires);)
+LVSNAT_MEMBERS(IpvsHelper, m("protocol", &S::protocol); m("port", &S::port); m("name", &S::name);)
 LVSNAT_MEMBERS(Ipvs, m("present", &S::present); m("version", &S::version); m("table_size", &S::table_size);
                m("services", &S::services);
                m("timeouts", &S::timeouts); m("sync", &S::sync); m("connections", &S::connections);
-               m("connections_complete", &S::connections_complete); m("totals", &S::totals);)
+               m("connections_complete", &S::connections_complete); m("totals", &S::totals);
+               m("helpers", &S::helpers);)
 LVSNAT_MEMBERS(Module, m("name", &S::name); m("users", &S::users);)
 LVSNAT_MEMBERS(ConntrackEntry, m("protocol", &S::protocol); m("state", &S::state); m("original_source", &S::original_source);
                m("original_destination", &S::original_destination); m("reply_source", &S::reply_source);
@@ -107,7 +109,7 @@ LVSNAT_MEMBERS(Known, m("addresses", &S::addresses); m("links", &S::links); m("r
                m("rules_v4", &S::rules_v4); m("rules_v6", &S::rules_v6); m("neighbours", &S::neighbours);
                m("exceptions_v4", &S::exceptions_v4); m("exceptions_v6", &S::exceptions_v6); m("sysctls", &S::sysctls);
                m("services", &S::services); m("connections", &S::connections);
-               m("counters_of_services", &S::counters_of_services);
+               m("counters_of_services", &S::counters_of_services); m("helpers", &S::helpers);
                m("modules", &S::modules); m("conntrack", &S::conntrack); m("counters", &S::counters); m("nft_json", &S::nft_json);
                m("nft_text", &S::nft_text); m("listeners", &S::listeners);
                m("legacy_tables_v4", &S::legacy_tables_v4); m("legacy_tables_v6", &S::legacy_tables_v6);)

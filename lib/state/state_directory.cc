@@ -35,7 +35,7 @@ class DirectoryReader {
                    printable(directory_.native()) +
                        ": holds no file of a state directory (addr.json, route.json, sysctl.txt, ipvsadm-save.txt, ...)"};
     }
-    remove_duplicates(state_);
+    put_in_order(state_);
     tell_what_is_missing();
     return std::move(state_);
   }
@@ -167,6 +167,7 @@ class DirectoryReader {
     feed_ipvs("ipvsadm-conns.txt", [this](const std::string& t) {
       return state_.known.connections ? Reading{true, {}} : parse_ipvsadm_connections(t, state_);
     });
+    feed("ip_vs_app", [this](const std::string& t) { return parse_proc_ip_vs_app(t, state_); });
     feed_ipvs("ip_vs_stats", [this](const std::string& t) { return parse_proc_ip_vs_stats(t, state_); });
     if (ipvs_denied_ && !state_.ipvs.present) state_.known.services = true;
   }
@@ -286,7 +287,7 @@ class DirectoryReader {
       missing(k.counters_of_services, "ipvsadm-stats.txt", "which real servers' replies come back through IPVS");
       missing(state_.ipvs.timeouts.has_value(), "ipvsadm-timeout.txt", "how long idle connections are kept");
       missing(k.connections, "ip_vs_conn, ipvsadm-conns.txt", "in which state the connections are");
-      missing(k.modules, "modules", "whether ip_vs_ftp is loaded");
+      missing(k.modules || k.helpers, "modules, ip_vs_app", "whether ip_vs_ftp is loaded");
       missing(k.conntrack, "conntrack.txt", "how connection tracking sees the flows");
     } else {
       missing(k.listeners, "ss.txt", "whether anything listens on the service's port");

@@ -186,5 +186,34 @@ TEST(CommandText, Sysctls) {
   EXPECT_EQ(sysctl_number(s, "net.ipv4.ip_local_port_range"), std::nullopt);
 }
 
+TEST(ProcIpVsApp, HelpersByPort) {
+  KernelState s;
+  const Reading reading =
+      parse_proc_ip_vs_app("prot port    usecnt name\nTCP  21      0      ftp              \nTCP  2121    3      ftp\n", s);
+  EXPECT_TRUE(reading.known);
+  ASSERT_EQ(s.ipvs.helpers.size(), 2u);
+  EXPECT_EQ(s.ipvs.helpers[1], (IpvsHelper{6, 2121, "ftp"}));
+  EXPECT_EQ(has_ftp_helper(s, 21), true);
+  EXPECT_EQ(has_ftp_helper(s, 80), false);
+}
+
+TEST(ProcIpVsApp, NoHelperIsAnAnswer) {
+  KernelState s;
+  EXPECT_EQ(has_ftp_helper(s, 21), std::nullopt);
+  EXPECT_TRUE(parse_proc_ip_vs_app("prot port    usecnt name\n", s).known);
+  EXPECT_EQ(has_ftp_helper(s, 21), false);
+  // The list of helpers is nearer to the truth than that of modules: the module may have been given other ports.
+  s.known.modules = true;
+  s.modules.push_back({"ip_vs_ftp", 0});
+  EXPECT_EQ(has_ftp_helper(s, 21), false);
+}
+
+TEST(ProcIpVsApp, DamageIsNoAnswer) {
+  KernelState s;
+  EXPECT_FALSE(parse_proc_ip_vs_app("", s).known);
+  EXPECT_FALSE(parse_proc_ip_vs_app("prot port    usecnt name\nTCP 99999 0 ftp\n", s).known);
+  EXPECT_EQ(has_ftp_helper(s, 21), std::nullopt);
+}
+
 }  // namespace
 }  // namespace lvsnat

@@ -54,7 +54,7 @@ TEST(StateDirectory, Director) {
   // /proc/modules was not collected: whether ip_vs_ftp is loaded is not known, and said to be so.
   EXPECT_FALSE(s.known.modules);
   ASSERT_EQ(s.gaps.size(), 1u);
-  EXPECT_EQ(s.gaps[0], (Gap{"modules", "no such file", "whether ip_vs_ftp is loaded"}));
+  EXPECT_EQ(s.gaps[0], (Gap{"modules, ip_vs_app", "no such file", "whether ip_vs_ftp is loaded"}));
 }
 
 TEST(StateDirectory, DirectorV6TakesBothFilesAsOneTable) {

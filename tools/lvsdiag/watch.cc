@@ -218,6 +218,7 @@ int watch(const DiagnosisOptions& o) {
   analysis.declared = std::move(*declared);
   auto saved = read_saved_state(o);
   if (!saved) return give_up(o, saved.error().message);
+  const bool own_state = *saved == nullptr && ready.host != nullptr;
   analysis.state = *saved ? std::move(*saved) : ready.host;
   analysis.clients = o.clients;
 
@@ -230,6 +231,7 @@ int watch(const DiagnosisOptions& o) {
     if (Status status = capture(o, ready, analyzer, lines); !status) return failed(status.error());
   }
   analyzer.advance(present());
+  if (own_state) analyzer.counters_now(read_live_counters());
   Report report = analyzer.report(statistics_of(ready.inputs));
   report.tool_version = LVSNAT_VERSION;
   report.notes.insert(report.notes.end(), ready.notes.begin(), ready.notes.end());

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -63,6 +64,10 @@ class LVSNAT_EXPORT Analyzer {
   /// Live: the director's kernel as it is now, in place of what was known of it. Services that it names are looked for in the
   /// packets from here on. May be nullptr: not known any more.
   void update_state(std::shared_ptr<const KernelState> state);
+
+  /// Live: the kernel's counters now (read_live_counters()). Those that rose since the state was read prove that something
+  /// happens still; those that did not prove nothing of the past.
+  void counters_now(std::map<std::string, std::int64_t> counters);
 
   /// What can be said now. May be called at any time and again later; costs a pass over the connections.
   /// `statistics`: of the sources, for drops, gaps and truncation (verdicts of absence are withdrawn there).

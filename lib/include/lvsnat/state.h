@@ -170,6 +170,14 @@ struct SyncDaemon {
   friend bool operator==(const SyncDaemon&, const SyncDaemon&) = default;
 };
 
+/// A row of /proc/net/ip_vs_app: a helper that translates addresses inside the data of connections to this port.
+struct IpvsHelper {
+  std::uint8_t protocol = 6;
+  std::uint16_t port = 0;
+  std::string name;  // "ftp"
+  friend bool operator==(const IpvsHelper&, const IpvsHelper&) = default;
+};
+
 struct Ipvs {
   bool present = false;          // the kernel has IPVS in this network namespace
   std::string version;           // "1.2.1"
@@ -180,6 +188,7 @@ struct Ipvs {
   std::vector<IpvsConnection> connections;  // at most kMaxIpvsConnections
   bool connections_complete = true;         // false: the table was longer than what is kept
   std::optional<ServiceCounters> totals;    // of /proc/net/ip_vs_stats
+  std::vector<IpvsHelper> helpers;
   friend bool operator==(const Ipvs&, const Ipvs&) = default;
 };
 
@@ -249,6 +258,7 @@ struct Known {
   bool sysctls = false;
   bool services = false, connections = false;  // of IPVS
   bool counters_of_services = false;           // InPkts and OutPkts per destination
+  bool helpers = false;                        // of IPVS
   bool modules = false, conntrack = false;
   bool counters = false;  // snmp and netstat
   bool nft_json = false, nft_text = false;
@@ -301,6 +311,9 @@ LVSNAT_EXPORT Result<KernelState> read_state(const std::filesystem::path& path);
 /// May block for some seconds with huge tables.
 LVSNAT_EXPORT Result<KernelState> read_live_state(Timestamp now);
 
+/// The counters of /proc/net/snmp and netstat now; needs no right. Empty where they cannot be read.
+LVSNAT_EXPORT std::map<std::string, std::int64_t> read_live_counters();
+
 /// A question for the live kernel's own routing code: `ip route get DESTINATION [from SOURCE [iif IIF]] ...`.
 struct RouteAsk {
   std::string label;
@@ -335,6 +348,9 @@ LVSNAT_EXPORT const Neighbour* find_neighbour(const KernelState&, const Address&
 /// A live exception for this destination, or nullptr.
 LVSNAT_EXPORT const RouteException* find_exception(const KernelState&, const Address& destination);
 LVSNAT_EXPORT bool has_module(const KernelState&, std::string_view name);
+/// IPVS has its FTP helper for this port of the VIP: by the list of helpers, else for port 21 by that of modules. nullopt:
+/// neither is known.
+LVSNAT_EXPORT std::optional<bool> has_ftp_helper(const KernelState&, std::uint16_t port);
 LVSNAT_EXPORT std::optional<std::int64_t> counter(const KernelState&, std::string_view name);
 /// "net.ipv4.ip_forward" -> "1"; nullopt where not known.
 LVSNAT_EXPORT std::optional<std::string> sysctl(const KernelState&, const std::string& name);
