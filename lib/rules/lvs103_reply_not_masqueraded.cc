@@ -4,6 +4,7 @@
 #include "rules/catalog.h"
 #include "rules/cure.h"
 #include "rules/explain.h"
+#include "state/nft_rules.h"
 
 namespace lvsnat::rules {
 namespace {

@@ -71,7 +71,8 @@ in one table does not overrule a `drop` in another.
 ## How to check by hand
 
     iptables -nvL FORWARD --line-numbers; ip6tables -nvL FORWARD
-    cat /proc/net/ip_tables_names; iptables-legacy -nvL FORWARD    # if it has tables, they count besides
+    cat /proc/net/ip_tables_names        # tables of iptables-legacy count, too
+    iptables-legacy -nvL FORWARD
     nft list ruleset | grep -B2 -A20 'hook forward'
     nft add rule inet filter forward ip saddr 10.1.1.2 meta nftrace set 1  # nft monitor trace
 

@@ -59,7 +59,7 @@ TEST(IpJson, RoutesThatStandInBothFilesCountOnce) {
   const char* later = R"([{"dst":"fd00::/64","dev":"eth0","metric":256,"pref":"medium","expires":1798}])";
   parse_ip_route(v6, false, s);
   parse_ip_route(later, true, s);
-  remove_duplicates(s);
+  put_in_order(s);
   EXPECT_EQ(s.routes.size(), 1u);
 }
 
