@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -317,7 +318,7 @@ Result<std::vector<RouteAnswer>> ask_routes(const KernelState& state, const std:
     if (!status) return status.error();
     if (error != 0) {
       // As `ip route get` prints it, so that saved and live answers read alike.
-      answer.error = std::string("RTNETLINK answers: ") + std::strerror(error);
+      answer.error = std::string("RTNETLINK answers: ") + std::generic_category().message(error);
       answer.exit_status = 2;
     } else if (!read) {
       answer.error = "the kernel's answer is not understood";

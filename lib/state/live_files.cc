@@ -143,7 +143,7 @@ Result<std::string> read_head(const fs::path& path, std::size_t limit, bool& com
     return Error{error == ENOENT   ? ErrorCode::not_found
                  : error == EACCES ? ErrorCode::no_permission
                                    : ErrorCode::io,
-                 path.native() + ": " + std::strerror(error)};
+                 path.native() + ": " + std::generic_category().message(error)};
   }
   std::string bytes;
   char chunk[65536];

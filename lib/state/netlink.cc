@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -21,7 +22,7 @@ Error failure(const char* what, int error) {
   const ErrorCode code = error == EPERM || error == EACCES                                    ? ErrorCode::no_permission
                          : error == EOPNOTSUPP || error == EPROTONOSUPPORT || error == EINVAL ? ErrorCode::unsupported
                                                                                               : ErrorCode::io;
-  return {code, std::string(what) + ": " + std::strerror(error)};
+  return {code, std::string(what) + ": " + std::generic_category().message(error)};
 }
 
 }  // namespace
