@@ -117,6 +117,8 @@ class SettingsReader {
   bool any_ = false;
 };
 
+std::string why(const Error& error) { return error.code == ErrorCode::no_permission ? "only root may read it" : error.message; }
+
 /// The names of legacy tables are root's to read; which modules there are is everybody's.
 void read_legacy_tables(const fs::path& proc, bool v6, KernelState& state) {
   const std::string file = v6 ? "net/ip6_tables_names" : "net/ip_tables_names";
@@ -128,7 +130,7 @@ void read_legacy_tables(const fs::path& proc, bool v6, KernelState& state) {
     known = text.error().code == ErrorCode::not_found || (state.known.modules && !has_module(state, module));
     if (!known)
       state.gaps.push_back(
-          {"/proc/" + file, text.error().message, "whether iptables-legacy has rules, which no listing of nft shows"});
+          {"/proc/" + file, why(text.error()), "whether iptables-legacy has rules, which no listing of nft shows"});
   }
   tell_legacy_tables(v6, state);
 }
@@ -175,7 +177,7 @@ void read_live_files(const fs::path& proc, KernelState& state) {
     const auto text = read_file(proc / file, kMaxFile);
     if (!text) {
       if (text.error().code != ErrorCode::not_found || *would_tell != '\0')
-        state.gaps.push_back({"/proc/" + file.native(), text.error().message, would_tell});
+        state.gaps.push_back({"/proc/" + file.native(), why(text.error()), would_tell});
       return;
     }
     if (const Reading reading = parse(*text); !reading.problem.empty())
@@ -207,7 +209,7 @@ void read_live_files(const fs::path& proc, KernelState& state) {
     if (!reading.problem.empty())
       state.gaps.push_back({"/proc/net/ip_vs_conn", reading.problem, "in which state the connections are"});
   } else {
-    state.gaps.push_back({"/proc/net/ip_vs_conn", text.error().message, "in which state the connections are"});
+    state.gaps.push_back({"/proc/net/ip_vs_conn", why(text.error()), "in which state the connections are"});
   }
   feed("net/ip_vs_app", "whether the FTP helper is there", [&](const std::string& t) { return parse_proc_ip_vs_app(t, state); });
   feed("net/ip_vs_stats", "", [&](const std::string& t) { return parse_proc_ip_vs_stats(t, state); });
