@@ -235,7 +235,9 @@ TEST(HopTracer, AnotherAddressOfTheDirectorIsTheDirector) {
   n.address = kDip;
   n.mac = mac(9);
   s.neighbours = {n};
-  EXPECT_EQ(codes(judged(by(at("192.168.1.110"), 9), s)), std::set<int>{});
+  const Report by_mac = judged(by(at("192.168.1.110"), 9), s);
+  EXPECT_EQ(codes(by_mac), std::set<int>{});
+  EXPECT_TRUE(notes_say(by_mac, "192.168.1.110, the director"));
   // A virtual router answers with its own MAC and address: the route still leads to the director.
   const Report report = judged(by(at("192.168.1.10"), 0x10), s);
   EXPECT_EQ(codes(report), std::set<int>{});
