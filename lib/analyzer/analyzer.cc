@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <map>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "facts/histogram.h"
 #include "facts/journal.h"
@@ -17,6 +19,7 @@
 #include "rules/diagnose.h"
 #include "state/nft_rules.h"
 #include "track/tracker.h"
+#include "wayback/testimony.h"
 
 namespace lvsnat {
 namespace {
@@ -214,6 +217,38 @@ struct Analyzer::Impl {
     sight_packets = tally.total;
   }
 
+  /// Which clients each real server answered, and whom each finding is about: what a real server's own report is held against.
+  std::map<Address, wayback::Witnessed> witnessed(const Facts& facts, const std::vector<Finding>& findings) const {
+    std::map<Address, wayback::Witnessed> out;
+    std::unordered_map<std::uint32_t, std::pair<Address, Address>> ends;  // record -> RIP, CIP
+    const Roles roles = assign_roles(*tracker, journal, options.declared, options.state.get());
+    for (std::uint32_t id = 0; id < tracker->high_water(); ++id) {
+      const track::Record& record = tracker->record(id);
+      if ((record.flags & track::kInUse) == 0) continue;
+      const Connection c = to_connection(id, record, roles, *tracker);
+      if (c.kind != ConnectionKind::masqueraded || !c.rip) continue;
+      const bool whole = c.saw(Leg::request) && c.saw(Leg::demasq) && c.saw(Leg::reply) && c.saw(Leg::masq);
+      wayback::Witnessed& seen = out[c.rip->address];
+      const auto found = codes.find(id);
+      if (whole && (found == codes.end() || found->second.empty()) && seen.answered.size() < wayback::kMaxWitnessed)
+        seen.answered.insert(c.client.address);
+      if (found != codes.end()) ends.emplace(id, std::make_pair(c.rip->address, c.client.address));
+    }
+    for (const Suspect& s : facts.suspects) {
+      if (s.connection.rip)
+        ends.emplace(s.connection.record, std::make_pair(s.connection.rip->address, s.connection.client.address));
+    }
+    for (const Finding& f : findings) {
+      for (const std::uint32_t record : f.connections) {
+        const auto end = ends.find(record);
+        if (end == ends.end()) continue;
+        auto& clients = out[end->second.first].failed[f.code];
+        if (clients.size() < wayback::kMaxWitnessed) clients.insert(end->second.second);
+      }
+    }
+    return out;
+  }
+
   Facts facts(std::vector<SourceStatistics> of_sources) const {
     SurveyInput in;
     in.tracker = tracker.get();
@@ -322,6 +357,18 @@ Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
       if (d.origin == Origin::option) continue;
       for (const std::string& difference : differences(d, state)) r.differences.push_back(d.source + ": " + difference);
     }
+  }
+  if (i.options.state) r.taken = i.options.state->taken;
+  if (!i.options.testimonies.empty()) {
+    wayback::Scene scene;
+    scene.witnessed = i.witnessed(facts, r.findings);
+    if (i.tally.total != 0) {
+      scene.time = wayback::Span{i.first, std::max(i.last, i.now)};
+    } else if (r.taken) {
+      scene.time = wayback::Span{*r.taken, *r.taken};
+    }
+    scene.settings_known = i.options.state && i.options.state->known.sysctls;
+    wayback::hear(r, i.options.testimonies, scene);
   }
   return r;
 }

@@ -77,6 +77,24 @@ std::string_view name(Where where) noexcept {
   return "unknown";
 }
 
+std::string_view name(ReplyWay::Way way) noexcept {
+  switch (way) {
+    case ReplyWay::Way::director:
+      return "director";
+    case ReplyWay::Way::gateway:
+      return "gateway";
+    case ReplyWay::Way::direct:
+      return "direct";
+    case ReplyWay::Way::nowhere:
+      return "nowhere";
+    case ReplyWay::Way::self:
+      return "self";
+    case ReplyWay::Way::unknown:
+      break;
+  }
+  return "unknown";
+}
+
 std::string_view name(Verdict verdict) noexcept {
   switch (verdict) {
     case Verdict::ok:

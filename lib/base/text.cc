@@ -182,6 +182,59 @@ std::string to_rfc3339(Timestamp time) {
   return out;
 }
 
+std::optional<Timestamp> parse_rfc3339(std::string_view text) {
+  const auto take = [&text](std::size_t digits, std::uint64_t max) -> std::optional<std::int64_t> {
+    std::uint64_t value = 0;
+    if (text.size() < digits || !parse_number(text.substr(0, digits), max, value)) return std::nullopt;
+    text.remove_prefix(digits);
+    return static_cast<std::int64_t>(value);
+  };
+  const auto skip = [&text](std::string_view any) {
+    if (text.empty() || any.find(text.front()) == std::string_view::npos) return false;
+    text.remove_prefix(1);
+    return true;
+  };
+  const auto year = take(4, 2261);
+  if (!year || *year < 1970 || !skip("-")) return std::nullopt;
+  const auto month = take(2, 12);
+  if (!month || !skip("-")) return std::nullopt;
+  const auto day = take(2, 31);
+  if (!day || !skip("Tt ")) return std::nullopt;
+  const auto hour = take(2, 23);
+  if (!hour || !skip(":")) return std::nullopt;
+  const auto minute = take(2, 59);
+  if (!minute || !skip(":")) return std::nullopt;
+  const auto second = take(2, 60);
+  if (!second) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year{static_cast<int>(*year)},
+                                         std::chrono::month{static_cast<unsigned>(*month)},
+                                         std::chrono::day{static_cast<unsigned>(*day)}};
+  if (!date.ok()) return std::nullopt;
+  std::int64_t fraction = 0;
+  if (skip(".")) {
+    std::int64_t unit = kSecond / 10;
+    if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
+    while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
+      fraction += (text.front() - '0') * unit;
+      unit /= 10;
+      text.remove_prefix(1);
+    }
+  }
+  std::int64_t offset = 0;
+  if (!skip("Zz")) {
+    const bool west = !text.empty() && text.front() == '-';
+    if (!skip("+-")) return std::nullopt;
+    const auto hours = take(2, 23);
+    if (!hours || !skip(":")) return std::nullopt;
+    const auto minutes = take(2, 59);
+    if (!minutes) return std::nullopt;
+    offset = (*hours * 60 + *minutes) * (west ? -60 : 60);
+  }
+  if (!text.empty()) return std::nullopt;
+  const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
+  return (days * kDay + *hour * 3600 + *minute * 60 + *second - offset) * kSecond + fraction;
+}
+
 char* append_seconds(char* out, Timestamp time) noexcept {
   auto magnitude = static_cast<std::uint64_t>(time);
   if (time < 0) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@ std::string_view trim(std::string_view text);
 LVSNAT_EXPORT std::string with_commas(std::uint64_t value);
 /// "2026-11-23T04:00:00.123456789Z" (RFC 3339, UTC).
 LVSNAT_EXPORT std::string to_rfc3339(Timestamp);
+/// What to_rfc3339() writes, with no, one to nine, or more digits of a fraction (more are cut), 'Z' or an offset; years 1970 to
+/// 2261. nullopt for anything else.
+LVSNAT_EXPORT std::optional<Timestamp> parse_rfc3339(std::string_view text);
 /// "1795398655.400000000": seconds and nine digits, also for times before 1970.
 LVSNAT_EXPORT std::string to_seconds(Timestamp);
 /// "04:00:00.123456" (UTC, cut to the microsecond): for text reports.

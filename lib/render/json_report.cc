@@ -208,6 +208,15 @@ Json evidence_json(const Evidence& evidence) {
   return out;
 }
 
+Json consequence_json(const Consequence& c) {
+  Json one;
+  one["id"] = id_of(c.code);
+  one["code"] = code_name(c.code);
+  one["subject"] = subject_json(c.subject);
+  one["count"] = c.count;
+  return one;
+}
+
 void put_finding(Json& out, const Finding& finding) {
   out["id"] = id_of(finding.code);
   out["code"] = code_name(finding.code);
@@ -232,15 +241,32 @@ void put_finding(Json& out, const Finding& finding) {
   out["cure"] = std::move(cure);
   out["unchecked"] = list_of_words(finding.unchecked);
   Json consequences = Json::array();
-  for (const Consequence& c : finding.consequences) {
-    Json one;
-    one["id"] = id_of(c.code);
-    one["code"] = code_name(c.code);
-    one["subject"] = subject_json(c.subject);
-    one["count"] = c.count;
-    consequences.push_back(std::move(one));
-  }
+  for (const Consequence& c : finding.consequences) consequences.push_back(consequence_json(c));
   out["consequences"] = std::move(consequences);
+  if (finding.because.empty()) return;
+  Json& because = out["because"] = Json::array();
+  for (const Consequence& c : finding.because) because.push_back(consequence_json(c));
+}
+
+Json reply_way_json(const ReplyWay& way) {
+  Json out;
+  out["real_server"] = to_string(way.real_server);
+  Json clients = Json::array();
+  for (const Prefix& prefix : way.clients) clients.push_back(to_string(prefix));
+  out["clients"] = std::move(clients);
+  out["clients_left_out"] = way.clients_left_out;
+  out["asked"] = way.asked;
+  out["rest"] = way.rest;
+  out["no_clients_expected"] = way.no_clients_expected;
+  out["way"] = name(way.way);
+  out["gateway"] = way.gateway ? Json(to_string(*way.gateway)) : Json(nullptr);
+  out["interface"] = words_or_null(way.interface);
+  out["redirected"] = way.redirected;
+  out["expires"] = or_null(way.expires);
+  out["route"] = words_or_null(way.route);
+  out["rule"] = words_or_null(way.rule);
+  out["code"] = way.code != 0 ? Json(code_name(way.code)) : Json(nullptr);
+  return out;
 }
 
 Json prediction_json(const Report& report) {
@@ -342,6 +368,7 @@ void put_report(Json& out, const Report& report, const HostNames& names) {
   out["tool"] = report.tool;
   out["tool_version"] = report.tool_version;
   out["host"] = words_or_null(report.host);
+  out["taken"] = time_or_null(report.taken);
   out["verdict"] = name(report.verdict);
   out["notes"] = list_of_words(report.notes);
   Json sources = Json::array();
@@ -357,6 +384,10 @@ void put_report(Json& out, const Report& report, const HostNames& names) {
     findings.push_back(std::move(one));
   }
   out["findings"] = std::move(findings);
+  if (!report.reply_ways.empty()) {
+    Json& ways = out["reply_ways"] = Json::array();
+    for (const ReplyWay& way : report.reply_ways) ways.push_back(reply_way_json(way));
+  }
   if (!report.prediction.empty()) out["prediction"] = prediction_json(report);
   if (!report.differences.empty()) out["differences"] = list_of_words(report.differences);
   for (const Gap& gap : report.not_read) {

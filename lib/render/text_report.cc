@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "lvsnat/packet.h"
 #include "lvsnat/render.h"
+#include "render/way_table.h"
 
 namespace lvsnat {
 namespace {
@@ -142,6 +143,7 @@ class TextReport {
     differences();
     way_back();
     hops();
+    ways();
     prediction();
     services();
     latencies();
@@ -197,6 +199,13 @@ class TextReport {
     }
     if (shown < report_.not_read.size())
       paragraph("  ", "  ", "... and " + std::to_string(report_.not_read.size() - shown) + " more (-v tells all of them)");
+  }
+
+  /// A real server's replies, client by client.
+  void ways() {
+    if (report_.reply_ways.empty()) return;
+    heading("Where the replies go");
+    append_way_table(out_, report_, width_, options_.verbose);
   }
 
   // ---- prediction
@@ -354,8 +363,21 @@ class TextReport {
     return std::any_of(report_.findings.begin(), report_.findings.end(), [code](const Finding& f) { return f.code == code; });
   }
 
+  /// lvstrace found nothing worse than a note.
+  [[nodiscard]] std::string way_back_sentence() const {
+    bool all = true, asked = false;
+    for (const ReplyWay& way : report_.reply_ways) {
+      all = all && (way.way == ReplyWay::Way::director || way.way == ReplyWay::Way::self || way.no_clients_expected);
+      asked = asked || way.asked;
+    }
+    if (!all) return "Nothing wrong was found, but not every way could be judged: see below.";
+    return asked ? "Healthy: replies to these clients go back through the director."
+                 : "Healthy: replies to every client go back through the director.";
+  }
+
   [[nodiscard]] std::string ok_sentence() const {
     const ConnectionTally& c = report_.connections;
+    if (report_.tool == "lvstrace" && !report_.reply_ways.empty()) return way_back_sentence();
     if (!report_.way_back.empty()) {
       std::set<Address> back, all;
       for (const WayBackResult& r : report_.way_back) {
@@ -600,8 +622,15 @@ class TextReport {
       out_ += "  What would settle it:\n";
       for (const std::string& question : f.unchecked) paragraph("           - ", "             ", question);
     }
+    if (!f.because.empty()) labelled("named by", because(f));
     if (!f.consequences.empty()) labelled("so also", consequences(f));
     labelled("more", "lvsdiag explain " + code_name(f.code));
+  }
+
+  [[nodiscard]] static std::string because(const Finding& f) {
+    std::vector<std::string> parts;
+    for (const Consequence& c : f.because) parts.push_back(code_name(c.code));
+    return joined(parts) + " of the real server's own report (lvsdiag explain " + code_name(f.because.front().code) + ")";
   }
 
   [[nodiscard]] static std::string consequences(const Finding& f) {

@@ -70,6 +70,15 @@ int importance(const Finding& f) {
 
 }  // namespace
 
+void order_findings(std::vector<Finding>& findings) {
+  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+    const int x = importance(a), y = importance(b);
+    if (x != y) return x > y;
+    if (a.severity == Severity::error && a.count != b.count) return a.count > b.count;
+    return a.code < b.code;
+  });
+}
+
 Diagnosis diagnose(const Facts& facts) {
   FindingSink sink;
   for (const Rule* rule : kOrder) {
@@ -81,12 +90,7 @@ Diagnosis diagnose(const Facts& facts) {
     if (claim.broken) d.broken.emplace(record, true);
   }
   d.findings = sink.take();
-  std::stable_sort(d.findings.begin(), d.findings.end(), [](const Finding& a, const Finding& b) {
-    const int x = importance(a), y = importance(b);
-    if (x != y) return x > y;
-    if (a.severity == Severity::error && a.count != b.count) return a.count > b.count;
-    return a.code < b.code;
-  });
+  order_findings(d.findings);
   return d;
 }
 

@@ -21,6 +21,8 @@ struct Diagnosis {
 };
 
 Diagnosis diagnose(const Facts& facts);
+/// Errors before warnings before notes; among equals the surer one, then the one that breaks more connections.
+void order_findings(std::vector<Finding>& findings);
 /// Verdict, tallies and topology around a diagnosis.
 Report make_report(const Facts& facts, Diagnosis diagnosis);
 

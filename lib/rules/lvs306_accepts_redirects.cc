@@ -55,10 +55,12 @@ before stays up to 300 s: `ip route flush cache`.
 
 ## What this tool needs to see to say so
 
-The settings for the interface that replies leave by. It warns where director
-and clients are on that interface's wire, or redirects have been seen; where
-neither is known it still warns, as `possible`. Values are combined as the
-kernel does, not read one by one.
+The settings for the interface that replies leave by, combined as the kernel
+does, not read one by one. It warns where a redirect could come: a client or the
+VIP is in the real server's own network, or redirects were received (a counter
+since boot, or a capture). Elsewhere it is a note, for every host is so by
+default. `lvsdiag --with` makes it a note, too, where the director's settings
+were read and it sends none.
 )md",
     .check = nullptr,
 };

@@ -89,16 +89,19 @@ Finding& FindingSink::merge(Finding other) {
   for (const std::uint32_t record : other.connections) cite(finding, record);
   cure(finding, std::move(other.cure));
   for (std::string& what : other.unchecked) unchecked(finding, std::move(what));
-  for (Consequence& consequence : other.consequences) {
-    const auto same = std::find_if(finding.consequences.begin(), finding.consequences.end(), [&](const Consequence& c) {
-      return c.code == consequence.code && c.subject == consequence.subject;
-    });
-    if (same == finding.consequences.end()) {
-      if (finding.consequences.size() < kConnections) finding.consequences.push_back(std::move(consequence));
-    } else {
-      same->count += consequence.count;
+  const auto unite = [](std::vector<Consequence>& into, std::vector<Consequence>&& from) {
+    for (Consequence& one : from) {
+      const auto same = std::find_if(into.begin(), into.end(),
+                                     [&](const Consequence& c) { return c.code == one.code && c.subject == one.subject; });
+      if (same != into.end()) {
+        same->count += one.count;
+      } else if (into.size() < kConnections) {
+        into.push_back(std::move(one));
+      }
     }
-  }
+  };
+  unite(finding.consequences, std::move(other.consequences));
+  unite(finding.because, std::move(other.because));
   return finding;
 }
 

@@ -20,6 +20,7 @@
 
 #include "base/file.h"
 #include "lvsnat/state.h"
+#include "lvsnat/wayback.h"
 #include "state/ip_json.h"
 #include "state/ipvs_messages.h"
 #include "state/live_files.h"
@@ -259,6 +260,28 @@ Result<KernelState> read_live_state(Timestamp now) {
   KernelState state = reader.read(now);
   if (!reader.any()) return reader.first_error();
   return state;
+}
+
+Result<std::vector<RouteException>> read_route_exceptions(const KernelState& state) {
+  auto socket = NetlinkSocket::open(NETLINK_ROUTE);
+  if (!socket) return socket.error();
+  if (!socket->strict()) return Error{ErrorCode::unsupported, "this kernel does not list route exceptions"};
+  DeviceNames names;
+  for (const Link& link : state.links) names.names.emplace(link.index, link.name);
+  KernelState now;
+  for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
+    rtmsg head{};
+    head.rtm_family = family;
+    head.rtm_flags = RTM_F_CLONED;
+    const std::size_t before = now.exceptions.size();
+    const Status status = socket->dump(
+        Request(RTM_GETROUTE).head(head), [&] { now.exceptions.resize(before); },
+        [&](std::uint16_t type, Bytes body) {
+          if (type == RTM_NEWROUTE) static_cast<void>(read_exception_message(body, names, ticks_a_second(), now));
+        });
+    if (!status) return status.error();
+  }
+  return std::move(now.exceptions);
 }
 
 Result<std::vector<RouteAnswer>> ask_routes(const KernelState& state, const std::vector<RouteAsk>& questions) {

@@ -190,6 +190,15 @@ void read_live_files(const fs::path& proc, KernelState& state) {
        [&](const std::string& t) { return parse_proc_counters(t, state); });
   feed("net/netstat", "", [&](const std::string& t) { return parse_proc_counters(t, state); });
   feed("net/arp", "", [&](const std::string& t) { return parse_proc_arp(t, state); });
+  // Before Linux 3.6 redirects were kept in the routing cache, which this lists and netlink's dump of exceptions does not.
+  feed("net/rt_cache", "", [&](const std::string& t) {
+    const Reading reading = parse_proc_rt_cache(t, state);
+    if (reading.known && !state.known.exceptions_v4) {
+      state.known.exceptions_v4 = true;
+      std::erase_if(state.gaps, [](const Gap& gap) { return gap.what == "route exceptions"; });
+    }
+    return reading;
+  });
 
   read_legacy_tables(proc, false, state);
   read_legacy_tables(proc, true, state);

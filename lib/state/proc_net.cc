@@ -277,6 +277,53 @@ Reading parse_proc_ip_vs_stats(std::string_view text, KernelState& state) {
   return reading;
 }
 
+Reading parse_proc_rt_cache(std::string_view text, KernelState& state) {
+  constexpr std::uint64_t kRedirected = 0x00040000;
+  struct Row {
+    std::string dev;
+    std::uint32_t destination, gateway, source;
+  };
+  Reading reading;
+  std::vector<Row> rows;
+  std::size_t number = 0;
+  bool big = false;
+  for (const std::string_view line : lines_of(text)) {
+    ++number;
+    const auto words = words_of(line);
+    if (words.empty() || words[0] == "Iface") continue;
+    const bool whole = words.size() >= 8;
+    const auto destination = whole ? hex(words[1], UINT32_MAX) : std::nullopt;
+    const auto gateway = whole ? hex(words[2], UINT32_MAX) : std::nullopt;
+    const auto flags = whole ? hex(words[3]) : std::nullopt;
+    const auto source = whole ? hex(words[7], UINT32_MAX) : std::nullopt;
+    if (!destination || !gateway || !flags || !source) {
+      note(reading, number, "no entry of the routing cache that is understood");
+      continue;
+    }
+    reading.known = true;
+    // Network-order words as host integers; the loopback address tells which order that is, and most hosts are little-endian.
+    big = big || *destination == 0x7f000001 || *source == 0x7f000001;
+    if ((*flags & kRedirected) == 0) continue;
+    if (rows.size() >= kMaxRoutes) {
+      note(reading, number, "more entries than are kept");
+      break;
+    }
+    rows.push_back({printable(words[0], kMaxName), static_cast<std::uint32_t>(*destination), static_cast<std::uint32_t>(*gateway),
+                    static_cast<std::uint32_t>(*source)});
+  }
+  const auto host = [big](std::uint32_t v) { return Address::v4(big ? v : __builtin_bswap32(v)); };
+  for (const Row& row : rows) {
+    RouteException e;
+    e.destination = host(row.destination);
+    if (row.gateway != row.destination) e.gateway = host(row.gateway);
+    if (row.source != 0) e.source = host(row.source);
+    e.dev = row.dev == "*" ? std::string{} : row.dev;
+    e.redirected = true;
+    state.exceptions.push_back(std::move(e));
+  }
+  return reading;
+}
+
 Reading parse_proc_route(std::string_view text, KernelState& state) {
   constexpr std::uint64_t kUp = 0x1, kGateway = 0x2, kReject = 0x200;
   struct Row {

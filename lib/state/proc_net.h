@@ -19,6 +19,10 @@ Reading parse_proc_ip_vs_app(std::string_view text, KernelState&);
 /// IPv4 main table only, as `/proc/net/route` has it: used where no other listing is at hand, and then not "known",
 /// since other tables (local, policy routing) are missing from it.
 Reading parse_proc_route(std::string_view text, KernelState&);
+/// /proc/net/rt_cache: the routing cache that kernels before 3.6 had, with the redirects they believed (RTCF_REDIRECTED; no
+/// countdown stands there). Later kernels keep the file with its heading alone, which tells nothing: then not "known".
+/// Shape: rt_cache_seq_show() of net/ipv4/route.c, Linux 3.5.
+Reading parse_proc_rt_cache(std::string_view text, KernelState&);
 /// Adds what neigh.json does not have.
 Reading parse_proc_arp(std::string_view text, KernelState&);
 Reading parse_proc_counters(std::string_view text, KernelState&);  // snmp and netstat

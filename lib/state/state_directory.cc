@@ -100,6 +100,11 @@ class DirectoryReader {
       state_.known.exceptions_v4 = state_.known.exceptions_v4 || reading.known;
       return reading;
     });
+    feed("rt_cache", [this](const std::string& t) {
+      const Reading reading = parse_proc_rt_cache(t, state_);
+      state_.known.exceptions_v4 = state_.known.exceptions_v4 || reading.known;
+      return reading;
+    });
     feed("route6-cache.json", [this](const std::string& t) {
       const Reading reading = parse_ip_exceptions(t, state_);
       state_.known.exceptions_v6 = reading.known;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "lvsnat/finding.h"
+#include "lvsnat/report.h"
 #include "lvsnat/state.h"
 #include "lvsnat/wayback.h"
 #include "rules/sink.h"
@@ -25,15 +26,20 @@ struct Judgement {
   const Directors& directors;
   const WayBackQuestion& question;
   const Wire* wire;
+  const ExceptionWatch* watch;
   FindingSink& sink;
   std::vector<std::string>& notes;
 };
 
-/// LVS301 to LVS305, or a note where the way is right.
-void judge_fate(const Judgement& j, const Address& rip, const Fate& fate);
+/// LVS301 to LVS305; the code, or 0 where nothing is accused.
+int judge_fate(const Judgement& j, const Address& rip, const Fate& fate);
+/// Networks in which nobody expects clients while none is named: the real server's own, and bridges that join only its guests.
+bool no_clients_expected(const KernelState& state, const Address& rip, const Fate& fate);
+/// A fate as the report tells it; `code` is what judge_fate() said.
+ReplyWay reply_way_of(const KernelState& state, const Address& rip, const Fate& fate, int code);
 /// LVS206: what rp_filter makes of the requests. `fate` says which clients.
 void judge_arrival(const Judgement& j, const Address& rip, const Fate& fate);
-/// LVS304 for exceptions of clients that nobody asked for.
+/// LVS306 where a redirect would be believed and could come; else a note.
 void judge_redirect_settings(const Judgement& j, const Address& rip, const std::vector<Fate>& fates);
 /// LVS307 and LVS308 from traceroutes that were saved.
 void judge_traceroutes(const Judgement& j, const Address& rip, const std::vector<Fate>& fates);
@@ -45,7 +51,7 @@ void attribute_redirects(std::vector<Finding>& findings, const std::vector<HopTr
 void judge_surroundings(const Judgement& j, const std::vector<Address>& rips);
 /// LVS309 and what else the wire shows. `state` may be nullptr: the wire alone.
 void judge_wire(const KernelState* state, const Directors& directors, const WayBackQuestion& question, const Wire& wire,
-                FindingSink& sink, std::vector<std::string>& notes);
+                const ExceptionWatch* watch, FindingSink& sink, std::vector<std::string>& notes);
 
 /// "192.168.1.254" for a host, else the prefix.
 std::string client_text(const Prefix& prefix);

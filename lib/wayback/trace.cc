@@ -239,7 +239,7 @@ std::vector<std::pair<Address, Address>> traces_to_make(const KernelState& state
 }
 
 Report trace_way_back(const KernelState* state, const WayBackQuestion& question, const Wire* wire,
-                      std::vector<SourceStatistics> sources, std::vector<HopTrace> hops) {
+                      std::vector<SourceStatistics> sources, std::vector<HopTrace> hops, const ExceptionWatch* watch) {
   Report report;
   report.tool = "lvstrace";
   report.sources = std::move(sources);
@@ -253,7 +253,8 @@ Report trace_way_back(const KernelState* state, const WayBackQuestion& question,
   if (state != nullptr) {
     report.origin.push_back(state->origin);
     if (!state->hostname.empty()) report.host = state->hostname;
-    const Judgement j{*state, directors, question, wire, sink, report.notes};
+    report.taken = state->taken;
+    const Judgement j{*state, directors, question, wire, watch, sink, report.notes};
     tell_director(directors, question, wire, report.notes);
     std::vector<Address> all;
     for (const bool v6 : {false, true}) {
@@ -283,7 +284,9 @@ Report trace_way_back(const KernelState* state, const WayBackQuestion& question,
                                  " pieces: clients beyond those are not judged; name them with --client.");
         for (const Fate& fate : fates) {
           judged = judged || fate.way.kind != WayKind::unknown;
-          judge_fate(j, rip, fate);
+          constexpr std::size_t kMaxEntries = 4096;
+          const int code = judge_fate(j, rip, fate);
+          if (report.reply_ways.size() < kMaxEntries) report.reply_ways.push_back(reply_way_of(*state, rip, fate, code));
           judge_arrival(j, rip, fate);
         }
         judge_redirect_settings(j, rip, fates);
@@ -296,7 +299,7 @@ Report trace_way_back(const KernelState* state, const WayBackQuestion& question,
     tell_gaps(*state, report.notes);
   }
   if (wire != nullptr) {
-    judge_wire(state, directors, question, *wire, sink, report.notes);
+    judge_wire(state, directors, question, *wire, watch, sink, report.notes);
     report.packets = wire->packets();
     for (const Wire::Flow& flow : wire->flows()) {
       ++report.connections.total;

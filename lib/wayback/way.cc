@@ -445,7 +445,10 @@ std::vector<Address> find_real_servers(const KernelState& state, const Directors
     global.push_back(a.address);
     const auto network = parse_prefix(to_string(a.peer.value_or(a.address)) + "/" + std::to_string(a.length));
     bool any = false, used = false;
-    for (const Address& director : directors.addresses) {
+    std::set<Address> hosts = directors.addresses;
+    // Nobody said who the director is: beside the gateway of everything is where the RIP is.
+    if (!directors.known(v6) && directors.taken_for(v6)) hosts.insert(*directors.taken_for(v6));
+    for (const Address& director : hosts) {
       if (is_v6(director) != v6 || director.is_link_local()) continue;
       // An address of full length still lives on the wire over which the director has a route of its own.
       const bool near =

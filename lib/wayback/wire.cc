@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "base/text.h"
 #include "lvsnat/wayback.h"
 #include "rules/catalog.h"
 #include "rules/cure.h"
@@ -121,6 +122,7 @@ void Wire::take_transport(const Packet& packet) {
     if (tcp && (packet.tcp_flags & kRst) != 0 && flow.replies != 0 && flow.requests > 1 && !flow.reset_by_client) {
       flow.reset_by_client = true;
       flow.reset = here;
+      if (packet.has_macs) flow.reset_from = mac_of(packet.source_mac);
     }
     return;
   }
@@ -136,6 +138,25 @@ void Wire::take_transport(const Packet& packet) {
     flow.first_else = here;
     flow.elsewhere = flow.to;
   }
+}
+
+void ExceptionWatch::look(const std::vector<RouteException>& now, Timestamp time) {
+  for (Seen& one : seen_) one.gone = true;
+  for (const RouteException& e : now) {
+    if (!e.redirected) continue;
+    const auto key = std::make_pair(e.destination, e.dev);
+    auto at = index_.find(key);
+    if (at == index_.end()) {
+      if (seen_.size() >= kMaxSeen) continue;
+      at = index_.emplace(key, seen_.size()).first;
+      seen_.push_back({e, time, time, looks_ == 0, false});
+    }
+    Seen& one = seen_[at->second];
+    one.exception = e;
+    one.last = time;
+    one.gone = false;
+  }
+  ++looks_;
 }
 
 std::set<Mac> Wire::request_macs() const {
@@ -162,7 +183,7 @@ bool Wire::all_from(const std::set<Address>& addresses) const {
 namespace wayback {
 
 void judge_wire(const KernelState* state, const Directors& directors, const WayBackQuestion& question, const Wire& wire,
-                FindingSink& sink, std::vector<std::string>& notes) {
+                const ExceptionWatch* watch, FindingSink& sink, std::vector<std::string>& notes) {
   const auto asked = [&question](const Address& client) {
     return question.clients.empty() ||
            std::any_of(question.clients.begin(), question.clients.end(), [&](const Prefix& p) { return p.contains(client); });
@@ -193,13 +214,46 @@ void judge_wire(const KernelState* state, const Directors& directors, const WayB
     }
     return std::nullopt;
   };
-  std::uint64_t right = 0, hidden = 0, one_sided = 0;
+  std::uint64_t right = 0, hidden = 0, one_sided = 0, refused = 0;
+  std::optional<Address> refuser;
+  const auto accuse_reset = [&](const Wire::Flow& flow) {
+    const std::string rip = to_string(flow.server.address), cip = to_string(flow.client.address);
+    Subject subject;
+    subject.real_server = rip;
+    subject.client = cip;
+    Finding& f = sink.accuse(rules::reply_sent_to_other_mac, subject, Severity::error, Confidence::likely);
+    f.title = cip + " resets the SYN-ACKs of " + rip + ", and its resets do not come by the director";
+    f.cause = "A client resets a SYN-ACK that it never asked for: it asked the VIP and was answered by " + rip +
+              ". The request came from " + to_string(flow.from) + ", the reset from " + to_string(flow.reset_from) +
+              ": what it answers went past the director, whose MAC the request has.";
+    FindingSink::prove(
+        f, evidence(flow.first_request,
+                    "request from " + to_string(flow.from) + ": " + to_string(flow.client) + " > " + to_string(flow.server),
+                    Leg::demasq));
+    FindingSink::prove(
+        f, evidence(flow.reset,
+                    "reset from " + to_string(flow.reset_from) + ": " + to_string(flow.client) + " > " + to_string(flow.server),
+                    Leg::demasq));
+    FindingSink::unchecked(f, "to which MAC the replies went: this capture does not tell; capture on the interface itself");
+  };
   for (const Wire::Flow& flow : wire.flows()) {
     if (!flow.opened || !asked(flow.client.address)) continue;
     if (directors.addresses.contains(flow.client.address)) continue;  // health checks, full NAT: on-link
     if (flow.requests == 0 || flow.replies == 0) {
       ++one_sided;
       continue;
+    }
+    // A client that resets a SYN-ACK got one that it never asked for: from the RIP. Its reset came past the director, so did
+    // that.
+    const bool reset_past = flow.reset_by_client && !flow.reset_from.is_none() && !flow.from.is_none() &&
+                            flow.reset_from != flow.from && !directors.macs.contains(flow.reset_from);
+    if (reset_past && flow.replies_else == 0) {
+      accuse_reset(flow);
+      continue;
+    }
+    if (flow.reset_by_client && flow.replies_else == 0) {
+      ++refused;
+      refuser = flow.client.address;
     }
     if (flow.hides_destination) {
       ++hidden;
@@ -265,10 +319,47 @@ void judge_wire(const KernelState* state, const Directors& directors, const WayB
                     " requests without replies on this wire: the reply left by another interface, or was never sent.");
   if (wire.flows_left_out() != 0)
     notes.push_back(std::to_string(wire.flows_left_out()) + " packets of connections beyond the limit were not followed.");
+  if (refused != 0)
+    notes.push_back(
+        std::to_string(refused) + (refused == 1 ? " SYN-ACK was" : " SYN-ACKs were") + " answered by a reset" +
+        (refuser ? " (of " + to_string(*refuser) + ")" : std::string()) +
+        " that came the way of the requests: a port scan, a client that gave up, or a director that passed the reply on "
+        "without rewriting it (LVS104).");
   for (const Wire::Redirect& r : wire.redirects()) {
-    notes.push_back(std::to_string(r.count) + (r.count == 1 ? " ICMP redirect" : " ICMP redirects") + " received from " +
-                    to_string(r.from) + " (" + to_string(r.mac) + "): to " + to_string(r.client) + " by " + to_string(r.gateway) +
-                    ", first in frame " + std::to_string(r.first.frame) + ".");
+    const bool ours = directors.addresses.contains(r.from) || directors.macs.contains(r.mac);
+    std::string text = std::to_string(r.count) + (r.count == 1 ? " ICMP redirect" : " ICMP redirects") + " received from " +
+                       to_string(r.from) + (ours ? ", the director (" : ", which is not known as the director (") +
+                       to_string(r.mac) + "): go to " + to_string(r.client) + " by " +
+                       (r.gateway == r.client ? "itself" : to_string(r.gateway)) + ", first in frame " +
+                       std::to_string(r.first.frame) + ". ";
+    const ExceptionWatch::Seen* made = nullptr;
+    if (watch != nullptr) {
+      for (const ExceptionWatch::Seen& one : watch->seen()) {
+        if (one.exception.destination == r.client) made = &one;
+      }
+    }
+    const bool listed =
+        state != nullptr && std::any_of(state->exceptions.begin(), state->exceptions.end(),
+                                        [&r](const RouteException& e) { return e.redirected && e.destination == r.client; });
+    if (made != nullptr && !made->from_start && made->first >= r.first.time) {
+      text += "It was believed: the exception was there " + to_duration(made->first - r.first.time) + " later.";
+    } else if (listed || made != nullptr) {
+      text += "An exception for this client is there (LVS304).";
+    } else if (watch != nullptr) {
+      text +=
+          "Nothing came of it so far: no exception is listed. The first one may only start ARP for the client, the next one "
+          "counts.";
+    } else {
+      text += "Whether it was believed, 'ip route show cache' on the real server tells.";
+    }
+    notes.push_back(std::move(text));
+  }
+  if (watch != nullptr) {
+    for (const ExceptionWatch::Seen& one : watch->seen()) {
+      if (one.gone)
+        notes.push_back("A redirected route to " + to_string(one.exception.destination) + " was there until " +
+                        to_clock(one.last) + " UTC and is gone: it ran out, or somebody flushed it.");
+    }
   }
 }
 

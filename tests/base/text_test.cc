@@ -123,5 +123,16 @@ TEST(Number, OnlyDigitsWithinTheLimit) {
   EXPECT_TRUE(parse_number("100", 100, value));
 }
 
+TEST(Text, TimesAreReadBack) {
+  for (const Timestamp time : {Timestamp{0}, Timestamp{1795406400123456789}, Timestamp{951782400} * kSecond})
+    EXPECT_EQ(parse_rfc3339(to_rfc3339(time)), time);
+  EXPECT_EQ(parse_rfc3339("2026-11-23T06:00:00+02:00"), Timestamp{1795406400} * kSecond);
+  EXPECT_EQ(parse_rfc3339("2026-11-23T04:00:00.5Z"), Timestamp{1795406400} * kSecond + kSecond / 2);
+  for (const char* text :
+       {"", "2026-11-23", "2026-02-30T04:00:00Z", "2026-11-23T24:00:00Z", "2026-11-23T04:00:00", "1969-12-31T23:59:59Z",
+        "2026-11-23T04:00:00.Z", "2026-11-23T04:00:00Zx", "9999-11-23T04:00:00Z", "+026-11-23T04:00:00Z"})
+    EXPECT_FALSE(parse_rfc3339(text)) << text;
+}
+
 }  // namespace
 }  // namespace lvsnat

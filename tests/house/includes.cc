@@ -23,8 +23,8 @@ constexpr std::array kLayers{
     Layer{"lib/track", "base decode state config"},
     Layer{"lib/facts", "base decode state config track"},
     Layer{"lib/rules", "base decode state config track facts"},
-    Layer{"lib/analyzer", "base decode state config track facts rules"},
     Layer{"lib/wayback", "base decode state rules"},
+    Layer{"lib/analyzer", "base decode state config track facts rules wayback"},
     Layer{"lib/render", "base decode state config track facts rules"},
     Layer{"lib/capture", "base"},
     // The shared libraries hide what is not public; of base, what is inline can be used all the same.

@@ -215,5 +215,37 @@ TEST(ProcIpVsApp, DamageIsNoAnswer) {
   EXPECT_EQ(has_ftp_helper(s, 21), std::nullopt);
 }
 
+TEST(ProcNet, RoutingCacheOfOldKernels) {
+  const std::string head =
+      "Iface\tDestination\tGateway \tFlags\t\tRefCnt\tUse\tMetric\tSource\t\tMTU\tWindow\tIRTT\tTOS\tHHRef\tHHUptod\tSpecDst\n";
+  const std::string tail = "\t1460\t0\t0\t00\t-1\t1\t0201A8C0\n";
+  KernelState s;
+  EXPECT_FALSE(parse_proc_rt_cache(head, s).known) << "Linux 3.6 and later print the heading alone";
+  // An ordinary entry, a redirect straight to the client, one to another gateway, an entry for this host.
+  const Reading reading = parse_proc_rt_cache(head + "eth0\tFD01A8C0\t0901A8C0\t00000000\t0\t4\t0\t0201A8C0" + tail +
+                                                  "eth0\tFE01A8C0\tFE01A8C0\t   40000\t0\t4\t0\t0201A8C0" + tail +
+                                                  "eth0\t050071CB\t0101A8C0\t   40000\t0\t4\t0\t0201A8C0" + tail +
+                                                  "lo\t0201A8C0\t0201A8C0\t80000000\t0\t4\t0\tFE01A8C0" + tail,
+                                              s);
+  EXPECT_TRUE(reading.known);
+  EXPECT_EQ(reading.problem, "");
+  ASSERT_EQ(s.exceptions.size(), 2u);
+  EXPECT_EQ(to_string(s.exceptions[0].destination), "192.168.1.254");
+  EXPECT_FALSE(s.exceptions[0].gateway);
+  EXPECT_TRUE(s.exceptions[0].redirected);
+  EXPECT_FALSE(s.exceptions[0].expires);
+  EXPECT_EQ(s.exceptions[0].dev, "eth0");
+  EXPECT_EQ(to_string(s.exceptions[1].destination), "203.113.0.5");
+  EXPECT_EQ(to_string(*s.exceptions[1].gateway), "192.168.1.1");
+  // Of a big-endian host.
+  KernelState big;
+  static_cast<void>(parse_proc_rt_cache(head + "lo\t7F000001\t7F000001\t80000000\t0\t0\t0\t7F000001" + tail +
+                                            "eth0\tC0A801FE\tC0A801FE\t40000\t0\t0\t0\tC0A80102" + tail,
+                                        big));
+  ASSERT_EQ(big.exceptions.size(), 1u);
+  EXPECT_EQ(to_string(big.exceptions[0].destination), "192.168.1.254");
+  EXPECT_NE(parse_proc_rt_cache("eth0\tnonsense\n", s).problem, "");
+}
+
 }  // namespace
 }  // namespace lvsnat

@@ -351,5 +351,74 @@ class OutputFiles(unittest.TestCase):
         self.assertEqual(self.report(self.path('socket')).returncode, 3)
 
 
+
+# Nothing at the director tells why this real server does not answer: it has no route back.
+SILENT = os.path.join(CORPUS, '32-two-net-rs-no-default-gw')
+
+
+class With(unittest.TestCase):
+    """Reports of lvstrace (--with)."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def trace(self, name='rs1.json', **changes):
+        way = {'real_server': '10.1.1.2', 'clients': ['192.168.1.254/32'], 'asked': True, 'way': 'nowhere', 'code': 'LVS302'}
+        finding = {'id': 'no-route-to-client', 'code': 'LVS302', 'severity': 'error', 'confidence': 'certain', 'count': 1,
+                   'title': '10.1.1.2 has no route for replies to 192.168.1.254',
+                   'subject': {'real_server': '10.1.1.2', 'client': '192.168.1.254'}, 'evidence': [{'text': 'no route'}],
+                   'cause': 'No route covers it.', 'cure': [{'where': 'real-server', 'command': 'ip route replace default'}]}
+        report = {'schema': 1, 'tool': 'lvstrace', 'host': 'rs1', 'taken': None, 'verdict': 'error', 'sources': [],
+                  'topology': {'origin': [], 'services': []}, 'connections': {'total': 0, 'legs': {}}, 'reply_ways': [way],
+                  'findings': [finding], **changes}
+        with open(self.path(name), 'w', encoding='utf-8') as file:
+            json.dump(report, file)
+        return self.path(name)
+
+    def test_the_cause_is_named(self):
+        plain = json.loads(run('--format', 'json', *captures(SILENT)).stdout)
+        self.assertFalse(any('because' in f for f in plain['findings']))
+        first = plain['sources'][0]['first']
+        result = run('--format', 'json', '--with', self.trace(taken=first), *captures(SILENT))
+        report = json.loads(result.stdout)
+        SCHEMA.validate(report)
+        self.assertEqual(result.returncode, 2)
+        finding = report['findings'][0]
+        self.assertEqual((finding['code'], finding['subject']['real_server']), ('LVS102', '10.1.1.2'))
+        self.assertEqual([c['code'] for c in finding['because']], ['LVS302'])
+        self.assertEqual(finding['confidence'], 'certain')
+        self.assertTrue(finding['evidence'][0]['source'].endswith('rs1.json'))
+        self.assertEqual([c['command'] for c in finding['cure']], ['ip route replace default'])
+        text = run('--with', self.trace(), *captures(SILENT)).stdout
+        self.assertIn('named by LVS302', text)
+        nagios = run('--format', 'nagios', '--with', self.trace(), *captures(SILENT)).stdout
+        self.assertIn('no-route-to-client', nagios)
+        last = json.loads(run('--format', 'ndjson', '--with', self.trace(), *captures(SILENT)).stdout.splitlines()[-1])
+        self.assertEqual([c['code'] for c in last['findings'][0]['because']], ['LVS302'])
+
+    def test_what_is_no_report_is_refused(self):
+        for text, why in (('', 'JSON'), ('[1]', 'no report'), ('{"schema":7}', 'schema 7'), ('[' * 100000, 'nested')):
+            with open(self.path('bad.json'), 'w', encoding='utf-8') as file:
+                file.write(text)
+            result = run('--with', self.path('bad.json'), *captures(HEALTHY))
+            self.assertEqual((result.returncode, result.stdout), (3, ''), text[:20])
+            self.assertIn('bad.json', result.stderr)
+            if text:
+                self.assertIn(why, result.stderr)
+        result = run('--with', self.trace(tool='lvsdiag'), *captures(HEALTHY))
+        self.assertEqual(result.returncode, 3)
+        self.assertIn('lvstrace', result.stderr)
+        result = run('--with', self.trace(findings=[{}]), *captures(HEALTHY))
+        self.assertIn('findings[0].code', result.stderr)
+        self.assertEqual(run('--with', self.path('missing.json'), *captures(HEALTHY)).returncode, 3)
+        report = json.loads(run('--format', 'json', '--with', self.path('missing.json'), *captures(HEALTHY)).stdout)
+        self.assertEqual(report['verdict'], 'unknown')
+
+
 if __name__ == '__main__':
     unittest.main()

@@ -65,6 +65,101 @@ def redirect():
         wire.send(frame)
 
 
+def believe(value):
+    """Whether redirects count."""
+    for setting in ('all', 'e0'):
+        with open('/proc/sys/net/ipv4/conf/%s/accept_redirects' % setting, 'w') as f:
+            f.write(value)
+
+
+def mac_of(dev):
+    link = json.loads(subprocess.check_output(['ip', '-j', 'link', 'show', 'dev', dev]))[0]
+    return bytes.fromhex(link['address'].replace(':', ''))
+
+
+def segment(source, destination, sport, dport, seq, flags):
+    """An IPv4 packet with a TCP segment."""
+    head = struct.pack('!HHIIBBHHH', sport, dport, seq, 0, 5 << 4, flags, 64240, 0, 0)
+    pseudo = socket.inet_aton(source) + socket.inet_aton(destination) + struct.pack('!BBH', 0, 6, len(head))
+    head = head[:16] + struct.pack('!H', checksum(pseudo + head)) + head[18:]
+    packet = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(head), 7, 0, 63, 6, 0, socket.inet_aton(source),
+                         socket.inet_aton(destination))
+    return packet[:10] + struct.pack('!H', checksum(packet)) + packet[12:] + head
+
+
+def watched(during, *words):
+    """Runs lvstrace -i e0 and calls `during` again and again until it ends."""
+    run = subprocess.Popen([LVSTRACE, '-i', 'e0', '--for', '4s', '--format', 'json', *words], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+    while run.poll() is None:
+        during()
+        try:
+            run.wait(0.2)
+        except subprocess.TimeoutExpired:
+            pass
+    out, err = run.communicate()
+    if run.returncode == 3 and not out:
+        return None, err.decode()
+    return json.loads(out), err.decode()
+
+
+def passive():
+    """Requests come from the director's MAC; where do the replies go?"""
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((RIP, 80))
+    server.listen(16)
+    own, director = mac_of('e0'), bytes.fromhex('020000000009')
+    ports = iter(range(40000, 60000))
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    wire.bind(('p0', 0))
+
+    def ask():
+        wire.send(own + director + b'\x08\x00' + segment(CLIENT, RIP, next(ports), 80, 1000, 2))
+
+    believe('0')
+    ip('route', 'replace', 'default', 'via', DIP)
+    report, err = watched(ask)
+    if report is None:
+        print('no capture here: ' + err.strip())
+        return
+    codes = {f['code'] for f in report['findings'] if f['severity'] != 'info'}
+    expect('on the wire: replies to the director', (codes, report['connections']['healthy'] > 0), (set(), True))
+    ip('route', 'replace', 'default', 'via', OTHER)
+    report, err = watched(ask, '--no-state')
+    codes = {f['code'] for f in report['findings']}
+    expect('on the wire: replies to another MAC', codes, {'LVS309'})
+    gateway = report['findings'][0]['subject']['gateway']
+    expect('... which is named', gateway, '02:00:00:00:00:77')
+    report, err = watched(ask, '--director', DIP)
+    first = report['findings'][0]
+    expect('the route explains them', (first['code'], 'LVS309' in [c['code'] for c in first['consequences']]), ('LVS301', True))
+    ip('route', 'replace', 'default', 'via', DIP)
+
+    # An exception that appears while it is watched: the redirect is seen, then what came of it.
+    believe('1')
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.bind((RIP, 0))
+    count = iter(range(10000))
+
+    def redirected():
+        ask()
+        sender.sendto(b'x', (CLIENT, 9))
+        if next(count) == 7:
+            redirect()
+
+    report, err = watched(redirected, '--director', DIP)
+    found = [f for f in report['findings'] if f['code'] == 'LVS304']
+    expect('an exception that appears during the watch', len(found), 1)
+    if found:
+        expect('... is told to have appeared', any('appeared during the watch' in e['text'] for e in found[0]['evidence']), True)
+        expect('... with the redirect that made it', any('redirect from ' + DIP in e['text'] for e in found[0]['evidence']), True)
+        told = [n for n in report['notes'] if 'received from ' + DIP + ', the director' in n and 'believed' in n]
+        expect('... and attributed', len(told), 1)
+    ip('route', 'flush', 'cache')
+    believe('0')
+
+
 def main():
     if ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:  # CLONE_NEWNET
         skip('no right to make a network namespace (run as root, or with CAP_SYS_ADMIN)')
@@ -120,9 +215,7 @@ def main():
     expect('a blackhole', trace(*ask)[1], {'LVS302'})
     ip('route', 'del', 'blackhole', '203.0.113.0/25')
 
-    for setting in ('all', 'e0'):
-        with open('/proc/sys/net/ipv4/conf/%s/accept_redirects' % setting, 'w') as f:
-            f.write('1')
+    believe('1')
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.bind((RIP, 0))
     sender.sendto(b'x', (CLIENT, 9))
@@ -134,6 +227,25 @@ def main():
         expect('its countdown', ' s more' in report['findings'][0]['title'], True)
     expect('the exception is found without naming the client', trace('--director', DIP)[1], {'LVS304'})
     ip('route', 'flush', 'cache')
+
+    passive()
+
+    # A VRF takes the RIP's routes with it; a mark in a rule is not the reply's.
+    ip('rule', 'add', 'fwmark', '7', 'lookup', '200', 'priority', '900')
+    ip('route', 'add', 'default', 'via', OTHER, 'table', '200')
+    expect('a rule for marked packets alone', trace(*ask)[1], set())
+    ip('rule', 'del', 'priority', '900')
+    ip('route', 'replace', 'default', 'nexthop', 'via', DIP, 'dev', 'e0', 'nexthop', 'via', OTHER, 'dev', 'e0')
+    expect('one of two next hops', trace(*ask)[1], {'LVS301'})
+    ip('route', 'replace', 'default', 'via', DIP)
+    if subprocess.run(['ip', 'link', 'add', 'red', 'type', 'vrf', 'table', '300'], stderr=subprocess.DEVNULL).returncode == 0:
+        ip('link', 'set', 'red', 'up')
+        ip('link', 'set', 'e0', 'master', 'red')
+        ip('route', 'add', 'default', 'via', OTHER, 'table', '300')
+        expect('a VRF with another gateway', bool(trace(*ask)[1] & {'LVS301', 'LVS302', 'LVS305'}), True)
+        ip('link', 'set', 'e0', 'nomaster')
+        ip('link', 'del', 'red')
+        ip('route', 'replace', 'default', 'via', DIP)
 
     ip('addr', 'add', 'fd00:10::2/64', 'dev', 'e0', 'nodad')
     ask6 = ('--director', 'fd00:10::9', '--client', 'fd00:1::254')

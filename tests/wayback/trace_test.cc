@@ -83,7 +83,10 @@ TEST(WayBack, ByTheDirectorIsHealthy) {
     const Report report = trace_way_back(&s, q);
     EXPECT_TRUE(report.findings.empty());
     EXPECT_EQ(report.verdict, Verdict::ok);
-    EXPECT_FALSE(report.notes.empty());
+    ASSERT_FALSE(report.reply_ways.empty());
+    EXPECT_EQ(report.reply_ways[0].way, ReplyWay::Way::director);
+    EXPECT_EQ(report.reply_ways[0].gateway, at("10.1.1.9"));
+    EXPECT_EQ(report.reply_ways[0].code, 0);
   }
 }
 
@@ -249,7 +252,20 @@ TEST(WayBack, TheKernelsWordStandsAboveTheTables) {
 TEST(WayBack, RedirectsThatWouldBeBelieved) {
   KernelState s = real_server();
   s.sysctls["net.ipv4.conf.eth0.accept_redirects"] = "1";
+  // By default every host would, and most never get one: a note. Clients on the same wire, or redirects received, are another
+  // case.
+  const Report plain = trace_way_back(&s, ask({"192.168.1.254"}));
+  EXPECT_TRUE(plain.findings.empty());
+  EXPECT_EQ(plain.verdict, Verdict::ok);
+  EXPECT_TRUE(std::any_of(plain.notes.begin(), plain.notes.end(), [](const std::string& n) {
+    return n.find("eth0 would believe ICMP redirects: accept_redirects 1 (all 0 or eth0 1)") != std::string::npos;
+  }));
+  s.counters["Icmp:InRedirects"] = 3;
   EXPECT_EQ(codes(trace_way_back(&s, ask({"192.168.1.254"})), Severity::warning), std::set<int>{306});
+  s.counters["Icmp:InRedirects"] = 0;
+  WayBackQuestion one_wire = ask({"192.168.1.254"});
+  one_wire.vips = {at("10.1.1.110")};
+  EXPECT_EQ(codes(trace_way_back(&s, one_wire), Severity::warning), std::set<int>{306});
   s.sysctls["net.ipv4.conf.eth0.shared_media"] = s.sysctls["net.ipv4.conf.all.shared_media"] = "0";
   EXPECT_TRUE(codes(trace_way_back(&s, ask({"192.168.1.254"})), Severity::warning).empty()) << "secure_redirects refuses them";
 }
@@ -275,6 +291,33 @@ TEST(WayBack, ManyRoutesEndSoon) {
   std::size_t past = 0;
   for (const auto& piece : pieces) past += piece.way.kind == wayback::WayKind::gateway ? 1u : 0u;
   EXPECT_EQ(past, 1500u);
+}
+
+TEST(WayBack, NetworksOfGuestsAreNoClients) {
+  KernelState s = real_server();
+  s.routes.push_back(route("172.17.0.0/16", "", "docker0"));
+  Link bridge;
+  bridge.name = "docker0";
+  bridge.kind = "bridge";
+  bridge.up = true;
+  s.links.push_back(bridge);
+  Link guest;
+  guest.name = "veth1";
+  guest.kind = "veth";
+  guest.master = "docker0";
+  s.links.push_back(guest);
+  EXPECT_TRUE(trace_way_back(&s, ask()).findings.empty());
+  EXPECT_EQ(codes(trace_way_back(&s, ask({"172.17.0.5"}))), std::set<int>{303});
+  // A bridge with a port to the outside is a network like any other.
+  guest.name = "eth2";
+  guest.kind.clear();
+  s.links.push_back(guest);
+  const Report report = trace_way_back(&s, ask());
+  ASSERT_EQ(codes(report, Severity::warning), std::set<int>{303});
+  EXPECT_EQ(report.findings[0].confidence, Confidence::possible);
+  for (const Cure& cure : report.findings[0].cure) {
+    EXPECT_EQ(cure.command.find("route del"), std::string::npos) << "on a guess nobody is told to cut a network off";
+  }
 }
 
 TEST(WayBack, NothingReadIsNotHealthy) {

@@ -27,6 +27,7 @@
 #include "lvsdiag/cited.h"
 #include "lvsdiag/interruption.h"
 #include "lvsdiag/outputs.h"
+#include "lvsdiag/testimonies.h"
 #include "lvsdiag/verbs.h"
 #include "lvsnat/analyzer.h"
 #include "lvsnat/capture.h"
@@ -86,7 +87,6 @@ std::uint32_t expected_connections(const DiagnosisOptions& o) {
 }  // namespace
 
 int diagnose(const DiagnosisOptions& o) {
-  if (!o.reports.empty()) return failed({ErrorCode::unsupported, "--with: this version does not read reports of lvstrace yet"});
   if (o.read.empty()) return watch(o);
   if (const std::string wrong = collision(o); !wrong.empty()) return bad_usage("lvsdiag", wrong);
   if (!o.filter.empty()) {
@@ -117,6 +117,9 @@ int diagnose(const DiagnosisOptions& o) {
   if (!saved) return give_up(o, saved.error().message);
   analysis.state = host ? host : std::move(*saved);
   analysis.clients = o.clients;
+  auto testimonies = read_testimonies(o);
+  if (!testimonies) return give_up(o, testimonies.error().message);
+  analysis.testimonies = std::move(*testimonies);
 
   Inputs inputs = open_files("lvsdiag", o);
   Analyzer analyzer(std::move(analysis));
@@ -179,6 +182,9 @@ int check(const DiagnosisOptions& o) {
   analysis.declared = std::move(*declared);
   analysis.state = host ? host : std::move(*saved);
   analysis.clients = o.clients;
+  auto testimonies = read_testimonies(o);
+  if (!testimonies) return give_up(o, testimonies.error().message);
+  analysis.testimonies = std::move(*testimonies);
   Report report = Analyzer(std::move(analysis)).report({});
   report.tool_version = LVSNAT_VERSION;
   static_cast<void>(answer.write(rendered(o, report, answer.descriptor())).has_value());

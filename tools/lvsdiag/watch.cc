@@ -29,6 +29,7 @@
 #include "lvsdiag/interruption.h"
 #include "lvsdiag/live_view.h"
 #include "lvsdiag/outputs.h"
+#include "lvsdiag/testimonies.h"
 #include "lvsdiag/verbs.h"
 #include "lvsnat/analyzer.h"
 #include "lvsnat/capture.h"
@@ -221,6 +222,9 @@ int watch(const DiagnosisOptions& o) {
   const bool own_state = *saved == nullptr && ready.host != nullptr;
   analysis.state = *saved ? std::move(*saved) : ready.host;
   analysis.clients = o.clients;
+  auto testimonies = read_testimonies(o);
+  if (!testimonies) return give_up(o, testimonies.error().message);
+  analysis.testimonies = std::move(*testimonies);
 
   Analyzer analyzer(std::move(analysis));
   ConnectionLines lines(ready.outputs.connections.get(), o.format == Format::ndjson ? ready.outputs.answer.get() : nullptr);

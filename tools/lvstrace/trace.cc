@@ -186,7 +186,68 @@ Sources open_sources(const TraceOptions& o, const CaptureInterface& capture) {
   return out;
 }
 
-Status watch(const TraceOptions& o, const CaptureInterface& capture, PacketSource& source, Wire& wire) {
+Timestamp present() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<Timestamp>(now.tv_sec) * kSecond + now.tv_nsec;
+}
+
+/// Looks at this host's route exceptions once a second while packets are watched, and counts down on a terminal what they have
+/// left.
+class ExceptionLook {
+ public:
+  ExceptionLook(const KernelState& state, bool shown) : state_(state), shown_(shown && isatty(STDERR_FILENO) == 1) { look(); }
+  ~ExceptionLook() {
+    if (drawn_) put("\r\x1b[K");
+  }
+  ExceptionLook(const ExceptionLook&) = delete;
+  ExceptionLook& operator=(const ExceptionLook&) = delete;
+
+  void update() {
+    if (std::chrono::steady_clock::now() < next_) return;
+    look();
+  }
+  [[nodiscard]] const ExceptionWatch* watch() const { return possible_ ? &watch_ : nullptr; }
+
+ private:
+  void look() {
+    next_ = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    if (!possible_) return;
+    const auto now = read_route_exceptions(state_);
+    if (!now) {
+      possible_ = false;
+      return;
+    }
+    watch_.look(*now, present());
+    if (shown_) draw();
+  }
+  void draw() {
+    constexpr std::size_t kShown = 3;
+    std::string text;
+    std::size_t there = 0;
+    for (const ExceptionWatch::Seen& one : watch_.seen()) {
+      if (one.gone || ++there > kShown) continue;
+      text += (text.empty() ? "" : "; ") + to_string(one.exception.destination) + " redirected" +
+              (one.exception.gateway && *one.exception.gateway != one.exception.destination
+                   ? " to " + to_string(*one.exception.gateway)
+                   : std::string(" straight to the client")) +
+              (one.exception.expires ? ", " + std::to_string(*one.exception.expires) + " s left" : std::string());
+    }
+    if (there > kShown) text += "; and " + std::to_string(there - kShown) + " more";
+    put("\rwatching: " + (text.empty() ? std::string("no redirected route") : text) + "\x1b[K");
+    drawn_ = true;
+  }
+  static void put(const std::string& text) {
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+  }
+
+  const KernelState& state_;
+  ExceptionWatch watch_;
+  std::chrono::steady_clock::time_point next_;
+  bool shown_, possible_ = true, drawn_ = false;
+};
+
+Status watch(const TraceOptions& o, const CaptureInterface& capture, PacketSource& source, Wire& wire, ExceptionLook* look) {
   std::unique_ptr<CaptureWriter> kept;
   if (!o.write.empty()) {
     CaptureWriter::Options options;
@@ -212,6 +273,7 @@ Status watch(const TraceOptions& o, const CaptureInterface& capture, PacketSourc
     if (n == 0 && source.finished()) break;
     const std::span<const Frame> batch(frames.data(), n);
     wire.feed(batch, source.vantages());
+    if (look != nullptr) look->update();
     if (kept && status) {
       for (const Frame& frame : batch) {
         status = kept->write(frame, source.vantages());
@@ -262,6 +324,7 @@ int trace(const TraceOptions& o) {
 
   std::optional<Wire> wire;
   std::vector<SourceStatistics> statistics;
+  std::optional<ExceptionLook> look;
   if (packets) {
     auto capture = load_capture();
     if (!capture) return give_up(o, capture.error().message);
@@ -279,7 +342,10 @@ int trace(const TraceOptions& o) {
     Sources sources = open_sources(o, **capture);
     wire.emplace(std::move(own));
     if (sources.source) {
-      if (const Status status = watch(o, **capture, *sources.source, *wire); !status) return failed(status.error());
+      // What exceptions do meanwhile is seen only where packets and kernel are this host's, now.
+      if (o.read.empty() && *state != nullptr && (*state)->origin == Origin::netlink) look.emplace(**state, !o.quiet);
+      const Status status = watch(o, **capture, *sources.source, *wire, look ? &*look : nullptr);
+      if (!status) return failed(status.error());
       statistics = sources.source->statistics();
     }
     for (auto& [position, refused] : sources.refused) {
@@ -287,7 +353,15 @@ int trace(const TraceOptions& o) {
     }
   }
   if (*state == nullptr && !wire) return give_up(o, "nothing to look at: give --state, or -i or -r");
-  Report report = trace_way_back(state->get(), *question, wire ? &*wire : nullptr, std::move(statistics), std::move(hops.traces));
+  std::optional<ExceptionWatch> exceptions;
+  if (look) {
+    // The tables may have moved while packets were watched: what is said is of the end.
+    if (look->watch() != nullptr) exceptions = *look->watch();
+    look.reset();
+    if (auto again = read_live(*question)) *state = std::move(*again);
+  }
+  Report report = trace_way_back(state->get(), *question, wire ? &*wire : nullptr, std::move(statistics), std::move(hops.traces),
+                                 exceptions ? &*exceptions : nullptr);
   report.notes.insert(report.notes.end(), hops.notes.begin(), hops.notes.end());
   const int status = exit_status(report);
   if (status == kUnknown)

@@ -41,6 +41,8 @@ struct AnalyzerOptions {
   std::shared_ptr<const KernelState> state;
   /// Clients that are asked about: predictions are made for these, not for those seen or for an example.
   std::vector<Address> clients;
+  /// Reports of lvstrace: they name the cause of what packets show of their real servers, or stand beside it where they disagree.
+  std::vector<Testimony> testimonies;
   /// Frames come as they happen: ended connections are retired and handed to the callback, and a silence
   /// that still goes on at report time counts until the time given to advance().
   bool live = false;

@@ -66,6 +66,7 @@ struct Finding {
   std::vector<Cure> cure;
   std::vector<std::string> unchecked;  // what would settle it and was not available
   std::vector<Consequence> consequences;
+  std::vector<Consequence> because;  // findings of the real server's own report (--with) that name the cause
   /// Records whose packets the finding cites (for --evidence and the `findings` of a connection).
   std::vector<std::uint32_t> connections;
 };

@@ -1,5 +1,5 @@
-// A report as text, JSON, NDJSON or a monitoring plugin's line. Pure functions over plain values: nothing is read, nothing is
-// resolved, no clock is asked.
+// A report as text, JSON, NDJSON or a monitoring plugin's line, and JSON read back. Pure functions over plain values, but for
+// read_testimony(), which reads a file: nothing else is read, nothing is resolved, no clock is asked.
 //
 // Every string that came from outside (file names, interface names, addresses in words) passes printable() on its way out, so
 // no output carries control characters. Errors: none; a report that contradicts itself is rendered as it is. Threads: all
@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "lvsnat/export.h"
 #include "lvsnat/finding.h"
 #include "lvsnat/report.h"
+#include "lvsnat/result.h"
 #include "lvsnat/rule.h"
 
 namespace lvsnat {
@@ -43,6 +45,14 @@ LVSNAT_EXPORT std::string render_text(const Report& report, const TextOptions& o
 /// One JSON object that validates against docs/findings.schema.json, keys always in the same order. `indent` < 0: one line.
 /// A final newline follows in either case.
 LVSNAT_EXPORT std::string render_json(const Report& report, const HostNames& names = {}, int indent = 2);
+
+/// A report that render_json() wrote, read back, for `lvsdiag --with`: tool, host, verdict, times, the director, findings, the
+/// way back and notes; services, connections and packets are left out. The text is a stranger's: sizes and counts are bounded,
+/// strings become printable. Errors say the place (`findings[3].severity`): limit, malformed, unsupported (of a newer schema).
+LVSNAT_EXPORT Result<Report> read_json_report(std::string_view text);
+/// The same from a file, and of lvstrace: a report of another program is an error (unsupported). Regular files of at most 16 MiB;
+/// the message begins with the path. Also not_found, no_permission.
+LVSNAT_EXPORT Result<Testimony> read_testimony(const std::filesystem::path& path);
 
 /// One line for Nagios, Icinga, Naemon: "LVSDIAG CRITICAL - ... | performance data" (Monitoring Plugins Development
 /// Guidelines, "Plugin Output for Nagios"): one line, no '|' in the words, labels and units as the guidelines want them.

@@ -139,6 +139,33 @@ struct HopTrace {
   std::vector<TraceAnswer> answers;  // in the order of sending
   std::vector<Redirect> redirects;   // about this client, at most kMaxRedirects
 };
+/// What becomes of a real server's replies to these clients, by its own tables (lvstrace).
+struct ReplyWay {
+  enum class Way : std::uint8_t {
+    director,  // by a director
+    gateway,   // by somebody else, or by somebody of whom nobody said who it is
+    direct,    // straight out of an interface: the client is taken for a neighbour
+    nowhere,   // no route, or one that refuses
+    self,      // the client is the real server
+    unknown,   // the tables were not read
+  };
+  static constexpr std::size_t kMaxClients = 1024;  // prefixes of one entry
+
+  Address real_server;
+  std::vector<Prefix> clients;         // in order of address; none is part of another's
+  std::uint64_t clients_left_out = 0;  // prefixes beyond kMaxClients
+  bool asked = false;                  // somebody named these clients; otherwise every address was looked at
+  bool rest = false;                   // what happens to clients in general, all but the other entries
+  bool no_clients_expected = false;    // the own network, or a bridge of guests, of which nobody said that clients are in it
+  Way way = Way::unknown;
+  std::optional<Address> gateway;        // next hop; none: on-link, or no way
+  std::string interface;                 // empty: no way
+  bool redirected = false;               // a cached exception chose the next hop
+  std::optional<std::uint32_t> expires;  // seconds left of it when it was read
+  std::string route, rule;               // as `ip route` and `ip rule` print them; empty: none
+  int code = 0;                          // the finding that accuses it; 0: none does
+};
+LVSNAT_EXPORT std::string_view name(ReplyWay::Way) noexcept;
 
 struct Report {
   std::string tool = "lvsdiag";
@@ -162,6 +189,14 @@ struct Report {
   std::vector<std::string> notes;        // sentences that belong under the verdict but accuse nobody
   std::vector<std::string> differences;  // between what is configured and what runs, one sentence each
   std::vector<Gap> not_read;             // what of the kernel's state could not be read, and what it would have told
+  std::optional<Timestamp> taken;        // when the kernel state was read; none: not told
+  std::vector<ReplyWay> reply_ways;      // of lvstrace, by real server
+};
+
+/// What a real server says of its own way back: a report of lvstrace that was read (`lvsdiag --with FILE`).
+struct Testimony {
+  std::string name;  // of the file
+  Report report;
 };
 
 /// 0, 1, 2, 3 as in the contract.

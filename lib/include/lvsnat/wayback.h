@@ -20,6 +20,7 @@
 #include "lvsnat/frame.h"
 #include "lvsnat/packet.h"
 #include "lvsnat/report.h"
+#include "lvsnat/result.h"
 #include "lvsnat/state.h"
 
 namespace lvsnat {
@@ -57,7 +58,8 @@ class LVSNAT_EXPORT Wire {
     bool reset_by_client = false;    // a RST from the client after a SYN-ACK: it got what it never asked for
     bool hides_destination = false;  // cooked capture: no destination MAC
     Sighting first_request, first_else, reset;
-    Mac elsewhere;  // of first_else
+    Mac elsewhere;   // of first_else
+    Mac reset_from;  // of reset; none: not told
   };
   struct Redirect {
     Address from, gateway, client;
@@ -103,11 +105,38 @@ class LVSNAT_EXPORT Wire {
   std::uint64_t redirect_count_ = 0, left_out_ = 0;
 };
 
+/// Cached route exceptions of this host as they are now, both families, in the network namespace of the calling thread. The
+/// kernel notifies nobody about them: whoever watches reads again. `state` names the devices. Errors: io, no_permission,
+/// unsupported (a kernel before 5.3 lists none).
+LVSNAT_EXPORT Result<std::vector<RouteException>> read_route_exceptions(const KernelState& state);
+
+/// Redirected exceptions that came and went while somebody watched.
+class LVSNAT_EXPORT ExceptionWatch {
+ public:
+  static constexpr std::size_t kMaxSeen = 4'096;  // later ones are not followed
+  struct Seen {
+    RouteException exception;       // as it was last seen, with the seconds left then
+    Timestamp first = 0, last = 0;  // looks that showed it
+    bool from_start = false;        // the first look showed it already
+    bool gone = false;              // the last look did not
+  };
+  /// What a look showed, all of it. `time`: of the look, later than that of the one before.
+  void look(const std::vector<RouteException>& now, Timestamp time);
+  [[nodiscard]] const std::vector<Seen>& seen() const { return seen_; }
+  [[nodiscard]] std::uint64_t looks() const { return looks_; }
+
+ private:
+  std::vector<Seen> seen_;
+  std::map<std::pair<Address, std::string>, std::size_t> index_;  // by destination and device
+  std::uint64_t looks_ = 0;
+};
+
 /// The way back as a report: findings LVS301 to LVS309 and LVS206, notes on the ways that are right, verdict. `state` is the real
 /// server's, read after the probes if there were any; nullptr: the wire alone. `wire`: nullptr for none. `sources` are the
-/// captures' statistics. `hops`: traces of HopTracer (probe.h).
+/// captures' statistics. `hops`: traces of HopTracer (probe.h). `watch`: what became of exceptions while the wire was watched.
 LVSNAT_EXPORT Report trace_way_back(const KernelState* state, const WayBackQuestion& question, const Wire* wire = nullptr,
-                                    std::vector<SourceStatistics> sources = {}, std::vector<HopTrace> hops = {});
+                                    std::vector<SourceStatistics> sources = {}, std::vector<HopTrace> hops = {},
+                                    const ExceptionWatch* watch = nullptr);
 
 /// Whom to trace hops to, one (RIP, client) each, at most 16: the clients that were asked for, of a network its first address;
 /// without any, an address for documentation. `draw` makes that address.
