@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,13 @@ std::string some(const std::set<Address>& clients) {
   return out + (clients.size() > 3 ? " and " + with_commas(clients.size() - 3) + " more clients" : std::string());
 }
 
+/// later - earlier, whatever strangers wrote as a time.
+std::int64_t between(Timestamp earlier, Timestamp later) {
+  std::int64_t out = 0;
+  if (__builtin_sub_overflow(later, earlier, &out)) return later > earlier ? INT64_MAX : INT64_MIN;
+  return out;
+}
+
 /// One testimony, as far as it speaks of one real server.
 class Voice {
  public:
@@ -75,8 +83,8 @@ class Voice {
   /// How far the moment of the report is from what was seen; 0: within it.
   [[nodiscard]] std::optional<std::int64_t> distance() const {
     if (!taken_ || !seen_) return std::nullopt;
-    if (*taken_ < seen_->first) return seen_->first - *taken_;
-    return *taken_ > seen_->last ? *taken_ - seen_->last : 0;
+    if (*taken_ < seen_->first) return between(*taken_, seen_->first);
+    return *taken_ > seen_->last ? between(seen_->last, *taken_) : 0;
   }
   [[nodiscard]] bool fresh() const { return distance().value_or(kDay) <= kFresh; }
   /// The surest that this report can make anybody.
@@ -102,7 +110,7 @@ class Voice {
   }
   /// An exception that had run out before anything was seen, or cannot have been there yet.
   [[nodiscard]] bool over(const ReplyWay& way) const {
-    return way.redirected && way.expires && taken_ && seen_ && *taken_ + *way.expires * kSecond < seen_->first;
+    return way.redirected && way.expires && taken_ && seen_ && between(*taken_, seen_->first) > *way.expires * kSecond;
   }
 
   /// The entry that speaks of this client: asked for before looked at, longer before shorter.
