@@ -19,6 +19,8 @@
 namespace lvsnat::top {
 namespace {
 
+// By this suffix of theirs GoogleTest runs tests first that fork: before other tests have left threads behind, as in the program.
+
 /// The one child of this process; 0: none.
 pid_t child() {
   std::ifstream file("/proc/self/task/" + std::to_string(getpid()) + "/children");
@@ -35,7 +37,7 @@ std::string status_line(pid_t pid, const std::string& name) {
   return {};
 }
 
-TEST(StateReader, ReadsThisHostAgainAndAgain) {
+TEST(StateReaderDeathTest, ReadsThisHostAgainAndAgain) {
   auto reader = StateReader::start();
   ASSERT_TRUE(reader) << reader.error().message;
   utsname self{};
@@ -50,7 +52,7 @@ TEST(StateReader, ReadsThisHostAgainAndAgain) {
   }
 }
 
-TEST(StateReader, KeepsNothingButTheRightToAskTheKernel) {
+TEST(StateReaderDeathTest, KeepsNothingButTheRightToAskTheKernel) {
   const int open_before = open("/dev/null", O_RDONLY | O_CLOEXEC);
   auto reader = StateReader::start();
   ASSERT_TRUE(reader);
@@ -70,7 +72,7 @@ TEST(StateReader, KeepsNothingButTheRightToAskTheKernel) {
   close(open_before);
 }
 
-TEST(StateReader, GoesWhenItIsNotNeededAnyMore) {
+TEST(StateReaderDeathTest, GoesWhenItIsNotNeededAnyMore) {
   auto reader = StateReader::start();
   ASSERT_TRUE(reader);
   ASSERT_TRUE((*reader)->read());
@@ -79,14 +81,14 @@ TEST(StateReader, GoesWhenItIsNotNeededAnyMore) {
   EXPECT_EQ(errno, ECHILD);
 }
 
-TEST(StateReader, AnInterruptedReadIsAnError) {
+TEST(StateReaderDeathTest, AnInterruptedReadIsAnError) {
   auto reader = StateReader::start();
   ASSERT_TRUE(reader);
   (*reader)->interrupt();
   EXPECT_FALSE((*reader)->read());
 }
 
-TEST(StateWatch, ReadsUntilItIsStopped) {
+TEST(StateReaderDeathTest, IsAskedUntilTheWatchIsStopped) {
   auto reader = StateReader::start();
   ASSERT_TRUE(reader);
   std::mutex mutex;
