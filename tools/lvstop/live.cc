@@ -4,12 +4,12 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <ctime>
 #include <exception>
 #include <utility>
 
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"

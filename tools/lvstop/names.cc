@@ -43,9 +43,9 @@ std::string presentable_name(const std::string& answered) {
   return cut(name, 64, true);
 }
 
-Names::Names(NameMap given, LookUp look_up) : shared_(std::make_shared<Shared>()) {
+Names::Names(const NameMap& given, LookUp look_up) : shared_(std::make_shared<Shared>()) {
   shared_->look_up = std::move(look_up);
-  for (auto& [address, name] : given) {
+  for (const auto& [address, name] : given) {
     if (std::string shown = presentable_name(name); !shown.empty()) shared_->given.emplace(address, std::move(shown));
   }
   shared_->found = shared_->given;

@@ -25,7 +25,7 @@ class Names {
   using LookUp = std::function<std::string(const Address&)>;
 
   /// `given`: names that need no look-up (--name).
-  Names(NameMap given, LookUp look_up);
+  Names(const NameMap& given, LookUp look_up);
   ~Names();
   Names(const Names&) = delete;
   Names& operator=(const Names&) = delete;

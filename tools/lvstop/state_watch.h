@@ -28,7 +28,7 @@ class StateWatch {
     std::function<void(std::shared_ptr<const KernelState>)> news;
     std::function<void(std::string)> trouble;  // once: it is not read any more, and why
   };
-  StateWatch(Calls calls, std::chrono::nanoseconds every = std::chrono::seconds(3));
+  explicit StateWatch(Calls calls, std::chrono::nanoseconds every = std::chrono::seconds(3));
   ~StateWatch();
   StateWatch(const StateWatch&) = delete;
   StateWatch& operator=(const StateWatch&) = delete;
