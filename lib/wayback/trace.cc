@@ -51,7 +51,7 @@ std::vector<Fate> fates_of(const KernelState& state, const Directors& directors,
       const bool by_default = fate.way.decision.route && fate.way.decision.route->destination.length <= 1;
       const bool everywhere = !fate.way.decision.route && std::any_of(fate.clients.begin(), fate.clients.end(),
                                                                       [](const Prefix& p) { return p.length <= 3; });
-      fate.most = any && (by_default || everywhere);
+      fate.most = any && !fate.way.redirected && (by_default || everywhere);
       // Redirects are learnt about real clients, whoever asks.
       if (any && fate.way.redirected) fate.named = true;
     }

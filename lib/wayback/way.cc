@@ -379,6 +379,8 @@ class Cutter {
         const Prefix &a = low.piece.clients, &b = high.piece.clients;
         if (a.length != b.length || a.length == 0) break;
         if (!low.nobody && !high.nobody && low.piece.way.fate != high.piece.way.fate) break;
+        // A redirect is about one client: its neighbour, the broadcast address say, is not to be told with it.
+        if (low.nobody != high.nobody && (low.nobody ? high : low).piece.way.redirected) break;
         const Prefix parent{a.address, static_cast<std::uint8_t>(a.length - 1)};
         const unsigned bit = parent.length + (v6_ ? 0u : 96u);
         if ((a.address.bytes[bit / 8] & (0x80u >> (bit % 8))) != 0 || !covers(parent, b)) break;

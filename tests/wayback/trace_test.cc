@@ -198,6 +198,14 @@ TEST(WayBack, ARedirectIsFoundWhoeverAsks) {
     EXPECT_NE(report.findings[0].title.find("271 s"), std::string::npos);
   }
   EXPECT_TRUE(codes(trace_way_back(&s, ask({"192.168.1.253"}))).empty());
+  // Beside it is the broadcast address of a network: not told with it.
+  Route broadcast = route("192.168.1.255/32", "", "eth0", "local");
+  broadcast.type = RouteType::broadcast;
+  s.routes.push_back(broadcast);
+  const Report any = trace_way_back(&s, ask());
+  ASSERT_EQ(codes(any), std::set<int>{304});
+  EXPECT_EQ(any.findings[0].subject.client, "192.168.1.254");
+  for (const ReplyWay& way : any.reply_ways) EXPECT_FALSE(way.rest && way.redirected);
   s.exceptions[0].redirected = false;  // path MTU discovery
   s.exceptions[0].gateway = at("10.1.1.9");
   EXPECT_TRUE(codes(trace_way_back(&s, ask())).empty());
