@@ -372,7 +372,7 @@ class TextReport {
     }
     if (!all) return "Nothing wrong was found, but not every way could be judged: see below.";
     return asked ? "Healthy: replies to these clients go back through the director."
-                 : "Healthy: replies to every client go back through the director.";
+                 : "Healthy: replies to every client outside the networks listed below go back through the director.";
   }
 
   [[nodiscard]] std::string ok_sentence() const {
