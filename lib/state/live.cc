@@ -217,7 +217,7 @@ class LiveReader {
             constexpr std::size_t kMaxDestinations = 100'000;
             if (auto d = read_destination_message(attributes(body), message.service.v6);
                 d && destinations.size() < kMaxDestinations)
-              destinations.push_back(std::move(*d));
+              destinations.push_back(*d);
           });
       if (!status) return ipvs_from_files(status.error().message);
     }

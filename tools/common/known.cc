@@ -11,7 +11,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <time.h>
+#include <ctime>
 
 #include "base/text.h"
 #include "lvsnat/address.h"

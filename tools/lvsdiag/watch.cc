@@ -16,7 +16,7 @@
 #include <vector>
 
 #include <net/if.h>
-#include <time.h>
+#include <ctime>
 
 #include "base/text.h"
 #include "common/capture_plan.h"

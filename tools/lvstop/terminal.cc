@@ -125,7 +125,7 @@ int run_terminal(Live& live, Names& names, App& app, const CursesCanvas::Options
       }
     }
     if ((waiting[1].revents & POLLIN) != 0) {
-      for (std::string& message : live.take_messages()) app.say(std::move(message)), dirty = true;
+      for (const std::string& message : live.take_messages()) app.say(message), dirty = true;
     }
     if ((waiting[3].revents & POLLIN) != 0) app.set_names(names.known()), dirty = true;
     if (stopped != 0) {
