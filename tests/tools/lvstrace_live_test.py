@@ -87,8 +87,18 @@ def segment(source, destination, sport, dport, seq, flags):
     return packet[:10] + struct.pack('!H', checksum(packet)) + packet[12:] + head
 
 
+def rights_of(process):
+    try:
+        with open(f'/proc/{process}/status', encoding='utf-8') as file:
+            status = dict(line.rstrip('\n').split(':\t', 1) for line in file if ':\t' in line)
+    except OSError:
+        return None
+    return status.get('CapEff'), status.get('CapPrm'), status.get('NoNewPrivs')
+
+
 def watched(during, *words):
-    """Runs lvstrace -i e0 and calls `during` again and again until it ends."""
+    """Runs lvstrace -i e0 and calls `during` again and again until it ends. It must have given up every right."""
+    rights = None
     run = subprocess.Popen([LVSTRACE, '-i', 'e0', '--for', '4s', '--format', 'json', *words], stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE)
     while run.poll() is None:
@@ -96,10 +106,11 @@ def watched(during, *words):
         try:
             run.wait(0.2)
         except subprocess.TimeoutExpired:
-            pass
+            rights = rights_of(run.pid) or rights
     out, err = run.communicate()
     if run.returncode == 3 and not out:
         return None, err.decode()
+    expect('no right is left while packets are read', rights, ('0' * 16, '0' * 16, '1'))
     return json.loads(out), err.decode()
 
 

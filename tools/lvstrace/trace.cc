@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "common/known.h"
 #include "common/output.h"
+#include "common/step_down.h"
 #include "lvsnat/render.h"
 #include "lvsnat/wayback.h"
 #include "lvstrace/capture.h"
@@ -59,13 +60,17 @@ int failed(const Error& error) {
   return kUnknown;
 }
 
-int answer(const TraceOptions& o, Report report) {
+/// `output`: opened already, or nullptr.
+int answer(const TraceOptions& o, Report report, std::unique_ptr<Output> output = nullptr) {
   report.tool_version = LVSNAT_VERSION;
-  auto output = Output::open(o.output, {.force = o.force});
-  if (!output) return failed(output.error());
-  Status status = (*output)->write(rendered(o, report, (*output)->descriptor()));
-  if (status) status = (*output)->commit();
-  if (!status && !(*output)->reader_gone()) return failed(status.error());
+  if (output == nullptr) {
+    auto opened = Output::open(o.output, {.force = o.force});
+    if (!opened) return failed(opened.error());
+    output = std::move(*opened);
+  }
+  Status status = output->write(rendered(o, report, output->descriptor()));
+  if (status) status = output->commit();
+  if (!status && !output->reader_gone()) return failed(status.error());
   return exit_status(report);
 }
 
@@ -248,16 +253,44 @@ class ExceptionLook {
   bool shown_, possible_ = true, drawn_ = false;
 };
 
-Status watch(const TraceOptions& o, const CaptureInterface& capture, PacketSource& source, Wire& wire, ExceptionLook* look) {
-  std::unique_ptr<CaptureWriter> kept;
-  if (!o.write.empty()) {
+/// Where the answer and the packets go.
+struct Outputs {
+  std::unique_ptr<Output> answer;
+  std::unique_ptr<CaptureWriter> kept;  // nullptr: no -w
+};
+
+/// Outputs are opened and every privilege is given up: strangers' packets come next.
+Result<Outputs> open_outputs_and_step_down(const TraceOptions& o, const CaptureInterface& capture) {
+  Outputs outputs;
+  const auto open = [&]() -> Status {
+    outputs = {};
+    auto answer = Output::open(o.output, {.force = o.force});
+    if (!answer) return answer.error();
+    outputs.answer = std::move(*answer);
+    if (o.write.empty()) return ok();
     CaptureWriter::Options options;
     options.overwrite = o.force;
     options.application = std::string("lvstrace ") + LVSNAT_VERSION;
     auto created = capture.create_writer(o.write, options);
     if (!created) return created.error();
-    kept = std::move(*created);
-  }
+    outputs.kept = std::move(*created);
+    return ok();
+  };
+  // Nothing is opened by its name later: captures and configuration are open or read already.
+  if (Status status = step_down({}, false, open); !status) return status.error();
+  return outputs;
+}
+
+/// What a second reading could not read again, because the right to it was given up, is what the first one read.
+void keep_filter_rules(KernelState& now, const KernelState& before) {
+  if (now.known.nft_json || now.known.nft_text || !(before.known.nft_json || before.known.nft_text)) return;
+  now.known.nft_json = before.known.nft_json;
+  now.known.nft_text = before.known.nft_text;
+  now.nft_json = before.nft_json;
+  now.nft_text = before.nft_text;
+}
+
+Status watch(const TraceOptions& o, PacketSource& source, Wire& wire, ExceptionLook* look, std::unique_ptr<CaptureWriter> kept) {
   interrupted_source = &source;
   struct sigaction action {
   }, old_interrupt{}, old_terminate{};
@@ -326,6 +359,7 @@ int trace(const TraceOptions& o) {
   std::optional<Wire> wire;
   std::vector<SourceStatistics> statistics;
   std::optional<ExceptionLook> look;
+  std::unique_ptr<Output> output;
   if (packets) {
     auto capture = load_capture();
     if (!capture) return give_up(o, capture.error().message);
@@ -345,7 +379,10 @@ int trace(const TraceOptions& o) {
     if (sources.source) {
       // What exceptions do meanwhile is seen only where packets and kernel are this host's, now.
       if (o.read.empty() && *state != nullptr && (*state)->origin == Origin::netlink) look.emplace(**state, !o.quiet);
-      const Status status = watch(o, **capture, *sources.source, *wire, look ? &*look : nullptr);
+      auto opened = open_outputs_and_step_down(o, **capture);
+      if (!opened) return failed(opened.error());
+      output = std::move(opened->answer);
+      const Status status = watch(o, *sources.source, *wire, look ? &*look : nullptr, std::move(opened->kept));
       if (!status) return failed(status.error());
       statistics = sources.source->statistics();
     }
@@ -359,7 +396,11 @@ int trace(const TraceOptions& o) {
     // The tables may have moved while packets were watched: what is said is of the end.
     if (look->watch() != nullptr) exceptions = *look->watch();
     look.reset();
-    if (auto again = read_live(*question)) *state = std::move(*again);
+    if (auto again = read_live(*question)) {
+      auto now = std::make_shared<KernelState>(**again);
+      keep_filter_rules(*now, **state);
+      *state = std::move(now);
+    }
   }
   Report report = trace_way_back(state->get(), *question, wire ? &*wire : nullptr, std::move(statistics), std::move(hops.traces),
                                  exceptions ? &*exceptions : nullptr);
@@ -368,7 +409,7 @@ int trace(const TraceOptions& o) {
   if (status == kUnknown)
     complain("lvstrace", "nothing could be judged: " +
                              (report.notes.empty() ? std::string("no route and no connection was seen") : report.notes.front()));
-  return answer(o, std::move(report));
+  return answer(o, std::move(report), std::move(output));
 }
 
 }  // namespace lvsnat::tool
