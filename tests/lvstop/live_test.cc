@@ -204,16 +204,16 @@ TEST(Replay, AtOnceNeverWaits) {
   EXPECT_EQ(replay.speed(), 0);
 }
 
-/// Waits on the descriptor until `done`; gives up after many wakes rather than by the clock.
+/// Waits for the thing itself, however slow the machine: gives up only when nothing at all is heard for a minute.
 template <typename Done>
 bool wait_until(Live& live, Done done) {
-  for (int i = 0; i < 1000; ++i) {
-    if (done()) return true;
+  constexpr int kSilence = 60'000;  // milliseconds
+  while (!done()) {
     pollfd woken{live.wake_descriptor(), POLLIN, 0};
-    poll(&woken, 1, 1000);
+    if (poll(&woken, 1, kSilence) == 0) return done();
     (void)live.take_messages();
   }
-  return done();
+  return true;
 }
 
 TEST(Live, ReadsToTheEndAndStands) {
@@ -233,6 +233,16 @@ TEST(Live, ReadsToTheEndAndStands) {
   live.focus(id_of(s->connections[0].connection));
   ASSERT_TRUE(wait_until(live, [&] { return live.latest()->ladder.has_value(); }));
   EXPECT_EQ(live.latest()->ladder->steps.size(), 6u);
+
+  // Asked for the same once more it makes no new picture. The message says that the wish beside it was obeyed.
+  const std::uint64_t before = live.latest()->sequence;
+  live.focus(id_of(s->connections[0].connection));
+  live.save_packets({});
+  while (live.take_messages().empty()) {
+    pollfd woken{live.wake_descriptor(), POLLIN, 0};
+    ASSERT_EQ(poll(&woken, 1, 60'000), 1);
+  }
+  EXPECT_EQ(live.latest()->sequence, before);
   live.stop();
 }
 
@@ -253,8 +263,8 @@ TEST(Live, NextFindingStepAndStopWhilePaused) {
 
 TEST(Live, ManyWishesFromTheScreenWhileItReads) {
   std::vector<Moment> moments;
-  for (int i = 0; i < 20'000; ++i) {
-    const std::string client = "192.168.1.254:" + std::to_string(1024 + i % 5000);
+  for (int i = 0; i < 2'000; ++i) {
+    const std::string client = "192.168.1.254:" + std::to_string(1024 + i % 500);
     moments.push_back({sample::kNow + i * 1000, tcp(client.c_str(), kVip, kSyn, 64, static_cast<std::uint16_t>(i))});
     moments.push_back({sample::kNow + i * 1000 + 500, tcp(client.c_str(), kRip, kSyn, 63, static_cast<std::uint16_t>(i))});
   }
@@ -272,7 +282,7 @@ TEST(Live, ManyWishesFromTheScreenWhileItReads) {
     live.refresh_every(0.2);
     return live.finished() && s->capture.ended;
   }));
-  EXPECT_EQ(live.latest()->report.packets.total, 40'000u);
+  EXPECT_EQ(live.latest()->report.packets.total, 4'000u);
 }
 
 TEST(Live, ConnectionsThatLeaveTheTableKeepTheirLegs) {

@@ -167,7 +167,8 @@ bool Live::obey(Wishes wishes) {
     changed = changed || (ended_ && fresh_state_);
   }
   if (wishes.next_finding && !ended_) seeking_beyond_ = latest()->report.findings.size();
-  if (wishes.focus) {
+  // Asked for the same again, nothing is to be done: the next snapshot carries it anyway.
+  if (wishes.focus && *wishes.focus != focus_) {
     focus_ = *wishes.focus;
     republish_ladder();
   }
