@@ -1,4 +1,7 @@
 # The programs run with privileges and read what attackers send.
+# Position-independent programs wherever that is not the compiler's own way.
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES CXX)
 if(NOT LVSNAT_SANITIZE)
   add_compile_options(-fstack-protector-strong -fstack-clash-protection)
   if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")

@@ -18,6 +18,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <tins/arp.h>
@@ -217,8 +218,12 @@ class RawSockets final : public ProbeSender {
     sockaddr_ll to{};
     to.sll_family = AF_PACKET;
     to.sll_protocol = htons(v6 ? ETH_P_IPV6 : ETH_P_ARP);
-    to.sll_ifindex = static_cast<int>(::if_nametoindex(probe.interface.c_str()));
-    if (to.sll_ifindex == 0) return Error{ErrorCode::io, "there is no interface " + printable(probe.interface, 64)};
+    // Not if_nametoindex(): it opens a socket, which the programs of this project cannot any more by now.
+    ifreq request{};
+    probe.interface.copy(request.ifr_name, IFNAMSIZ - 1);
+    if (::ioctl(link_.get(), SIOCGIFINDEX, &request) != 0)
+      return Error{ErrorCode::io, "there is no interface " + printable(probe.interface, 64)};
+    to.sll_ifindex = request.ifr_ifindex;
     to.sll_halen = 6;
     if (v6) {
       const std::array<std::uint8_t, 6> group{

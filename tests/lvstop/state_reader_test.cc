@@ -63,6 +63,7 @@ TEST(StateReaderDeathTest, KeepsNothingButTheRightToAskTheKernel) {
   for (const char* set : {"CapEff", "CapPrm"}) EXPECT_EQ(std::stoull(status_line(pid, set), nullptr, 16) & ~kNetAdmin, 0u) << set;
   for (const char* set : {"CapInh", "CapAmb"}) EXPECT_EQ(std::stoull(status_line(pid, set), nullptr, 16), 0u) << set;
   EXPECT_EQ(std::stoi(status_line(pid, "NoNewPrivs")), 1);
+  EXPECT_EQ(std::stoi(status_line(pid, "Seccomp")), LVSNAT_CONFINES);
   if (DIR* folder = opendir(("/proc/" + std::to_string(pid) + "/fd").c_str())) {
     int count = 0;
     while (const dirent* entry = readdir(folder)) count += entry->d_name[0] != '.' ? 1 : 0;

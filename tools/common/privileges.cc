@@ -78,10 +78,11 @@ ActingAs::~ActingAs() {
   if (succeeded_ && (seteuid(0) != 0 || setegid(group_) != 0)) std::abort();
 }
 
-WithoutCapabilities::WithoutCapabilities() {
+WithoutCapabilities::WithoutCapabilities(std::optional<unsigned> but) {
   CapabilityData data{};
   if (!read_capabilities(data)) return;
   for (std::size_t i = 0; i < data.size(); ++i) effective_[i] = std::exchange(data[i].effective, 0);
+  if (but) data[*but / 32].effective = effective_[*but / 32] & (1U << (*but % 32));
   write_capabilities(data);
 }
 

@@ -38,10 +38,10 @@ class ActingAs {
   bool succeeded_ = false;
 };
 
-/// While it lives, nothing is allowed that only a capability allows.
+/// While it lives, nothing is allowed that only a capability allows, but for `but` (CAP_*).
 class WithoutCapabilities {
  public:
-  WithoutCapabilities();
+  explicit WithoutCapabilities(std::optional<unsigned> but = std::nullopt);
   ~WithoutCapabilities();
   WithoutCapabilities(const WithoutCapabilities&) = delete;
   WithoutCapabilities& operator=(const WithoutCapabilities&) = delete;

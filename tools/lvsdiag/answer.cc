@@ -74,17 +74,28 @@ void tell_why_unknown(const Report& report) {
 }
 
 int give_up(const DiagnosisOptions& o, const std::string& why) {
+  if (o.format == Format::text) {
+    complain("lvsdiag", why);
+    return kUnknown;
+  }
+  auto output = Output::open(o.output, {.force = o.force});
+  if (!output) {
+    complain("lvsdiag", why);
+    return failed(output.error());
+  }
+  return give_up(o, why, **output);
+}
+
+int give_up(const DiagnosisOptions& o, const std::string& why, Output& answer) {
   complain("lvsdiag", why);
   if (o.format == Format::text) return kUnknown;
   Report report = Analyzer(AnalyzerOptions{}).report({});
   report.tool_version = LVSNAT_VERSION;
   report.verdict = Verdict::unknown;
   report.notes.push_back(why);
-  auto output = Output::open(o.output, {.force = o.force});
-  if (!output) return failed(output.error());
-  Status status = (*output)->write(rendered(o, report, (*output)->descriptor()));
-  if (status) status = (*output)->commit();
-  return status ? kUnknown : failed(status.error());
+  Status status = answer.write(rendered(o, report, answer.descriptor()));
+  if (status) status = answer.commit();
+  return status || answer.reader_gone() ? kUnknown : failed(status.error());
 }
 
 void ConnectionLines::operator()(const Connection& connection, std::span<const int> codes) {

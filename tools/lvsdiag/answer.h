@@ -22,6 +22,8 @@ std::string rendered(const DiagnosisOptions& options, const Report& report, int 
 int failed(const Error& error);
 /// Something without which no diagnosis can begin: told in words, and as a report where a program reads the answer. Returns 3.
 int give_up(const DiagnosisOptions& options, const std::string& why);
+/// The same once the answer is open: no other file can be made by then.
+int give_up(const DiagnosisOptions& options, const std::string& why, Output& answer);
 /// What stands on standard error with status 3.
 void tell_why_unknown(const Report& report);
 /// The last step: the answer reaches its reader. Returns the exit status.

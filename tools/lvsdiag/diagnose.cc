@@ -111,14 +111,14 @@ int diagnose(const DiagnosisOptions& o) {
   auto declared = read_declarations(o);
   if (!declared)
     return declared.error().code == ErrorCode::usage ? bad_usage("lvsdiag", declared.error().message)
-                                                     : give_up(o, declared.error().message);
+                                                     : give_up(o, declared.error().message, answer);
   analysis.declared = std::move(*declared);
   auto saved = read_saved_state(o);
-  if (!saved) return give_up(o, saved.error().message);
+  if (!saved) return give_up(o, saved.error().message, answer);
   analysis.state = host ? host : std::move(*saved);
   analysis.clients = o.clients;
   auto testimonies = read_testimonies(o);
-  if (!testimonies) return give_up(o, testimonies.error().message);
+  if (!testimonies) return give_up(o, testimonies.error().message, answer);
   analysis.testimonies = std::move(*testimonies);
 
   Inputs inputs = open_files("lvsdiag", o);
@@ -175,15 +175,15 @@ int check(const DiagnosisOptions& o) {
   auto declared = read_declarations(o);
   if (!declared)
     return declared.error().code == ErrorCode::usage ? bad_usage("lvsdiag", declared.error().message)
-                                                     : give_up(o, declared.error().message);
+                                                     : give_up(o, declared.error().message, answer);
   auto saved = read_saved_state(o);
-  if (!saved) return give_up(o, saved.error().message);
+  if (!saved) return give_up(o, saved.error().message, answer);
   AnalyzerOptions analysis;
   analysis.declared = std::move(*declared);
   analysis.state = host ? host : std::move(*saved);
   analysis.clients = o.clients;
   auto testimonies = read_testimonies(o);
-  if (!testimonies) return give_up(o, testimonies.error().message);
+  if (!testimonies) return give_up(o, testimonies.error().message, answer);
   analysis.testimonies = std::move(*testimonies);
   Report report = Analyzer(std::move(analysis)).report({});
   report.tool_version = LVSNAT_VERSION;

@@ -36,21 +36,30 @@ Result<Outputs> open_outputs(const DiagnosisOptions& o) {
   return outputs;
 }
 
+/// Packets of a live capture are read again from what was kept.
+void add_remaining(const DiagnosisOptions& o, const Outputs& outputs, Remaining& remaining) {
+  if (outputs.kept && outputs.evidence) remaining.read.push_back(outputs.kept->unfinished());
+  for (const std::string& path : {o.verb == Verb::snapshot ? o.snapshot : o.output, o.connections, o.evidence, o.write}) {
+    if (!path.empty() && path != "-") remaining.outputs.push_back(path);
+  }
+}
+
 }  // namespace
 
 Result<Outputs> open_outputs_and_step_down(const DiagnosisOptions& o) {
-  std::vector<std::string> inputs = o.read;
-  inputs.insert(inputs.end(), o.config.begin(), o.config.end());
-  inputs.insert(inputs.end(), o.reports.begin(), o.reports.end());
-  if (!o.state.empty() && o.state != "live") inputs.push_back(o.state);
+  Remaining remaining = remaining_of(o);
+  remaining.read.insert(remaining.read.end(), o.reports.begin(), o.reports.end());
   Outputs outputs;
   const auto open = [&]() -> Status {
     auto opened = open_outputs(o);
     if (!opened) return opened.error();
     outputs = std::move(*opened);
+    add_remaining(o, outputs, remaining);
     return ok();
   };
-  if (Status status = step_down(inputs, !o.read.empty(), open); !status) return status.error();
+  const auto confined = step_down(remaining, !o.read.empty(), open);
+  if (!confined) return confined.error();
+  if (o.verbose) complain("lvsdiag", confined->words());
   return outputs;
 }
 

@@ -142,16 +142,18 @@ int probe(const DiagnosisOptions& o) {
   auto declared = read_declarations(o);
   if (!declared) {
     return declared.error().code == ErrorCode::usage ? bad_usage("lvsdiag", declared.error().message)
-                                                     : give_up(o, declared.error().message);
+                                                     : give_up(o, declared.error().message, *outputs->answer);
   }
   const KernelState& state = **host;
   std::vector<std::string> untested;
   const std::uint64_t draw = drawn();
   std::vector<WayBackAttempt> attempts = plan_way_back(state, services_of(state, *declared), *only, o.clients, draw, untested);
   if (attempts.empty()) {
-    return give_up(o, untested.empty() ? std::string("no real server is known: name them ('lvsdiag probe 10.1.1.2'), or the "
-                                                     "services with --config or --service")
-                                       : "nothing can be tested: " + untested.front());
+    return give_up(o,
+                   untested.empty() ? std::string("no real server is known: name them ('lvsdiag probe 10.1.1.2'), or the "
+                                                  "services with --config or --service")
+                                    : "nothing can be tested: " + untested.front(),
+                   *outputs->answer);
   }
   std::set<Address> own;
   for (const InterfaceAddress& a : state.addresses) own.insert(a.address);

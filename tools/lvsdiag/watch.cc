@@ -214,16 +214,16 @@ int watch(const DiagnosisOptions& o) {
   auto declared = read_declarations(o);
   if (!declared) {
     return declared.error().code == ErrorCode::usage ? bad_usage("lvsdiag", declared.error().message)
-                                                     : give_up(o, declared.error().message);
+                                                     : give_up(o, declared.error().message, *ready.outputs.answer);
   }
   analysis.declared = std::move(*declared);
   auto saved = read_saved_state(o);
-  if (!saved) return give_up(o, saved.error().message);
+  if (!saved) return give_up(o, saved.error().message, *ready.outputs.answer);
   const bool own_state = *saved == nullptr && ready.host != nullptr;
   analysis.state = *saved ? std::move(*saved) : ready.host;
   analysis.clients = o.clients;
   auto testimonies = read_testimonies(o);
-  if (!testimonies) return give_up(o, testimonies.error().message);
+  if (!testimonies) return give_up(o, testimonies.error().message, *ready.outputs.answer);
   analysis.testimonies = std::move(*testimonies);
 
   Analyzer analyzer(std::move(analysis));

@@ -125,10 +125,18 @@ Status open_all(const Options& o, bool printed, Opened& opened) {
     }
     return ok();
   };
-  std::vector<std::string> inputs = o.read;
-  inputs.insert(inputs.end(), o.config.begin(), o.config.end());
-  if (!o.state.empty() && o.state != "live") inputs.push_back(o.state);
-  if (Status status = tool::step_down(inputs, !o.read.empty(), outputs); !status) return status;
+  tool::Remaining remaining = tool::remaining_of(o);
+  for (const std::string& path : {o.output, o.write}) {
+    if (!path.empty() && path != "-") remaining.outputs.push_back(path);
+  }
+  // Keys on the screen ask for names, and for files to save to.
+  remaining.terminal = !printed;
+  remaining.new_files = !printed;
+  remaining.names = remaining.names || !printed;
+  if (opened.reader) remaining.child = opened.reader->process();
+  const auto confined = tool::step_down(remaining, !o.read.empty(), outputs);
+  if (!confined) return confined.error();
+  if (o.verbose) tool::complain("lvstop", confined->words());
   if (o.read.empty()) return ok();
   opened.inputs = tool::open_files("lvstop", o);
   opened.inputs_text = short_names(o.read);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "common/confinement.h"
 #include "common/privileges.h"
 
 namespace lvsnat::top {
@@ -77,6 +78,9 @@ std::int64_t nanoseconds(clockid_t clock) {
   if (socket != kOwn && dup2(socket, kOwn) < 0) _exit(1);
   close_range(kOwn + 1, ~0U, 0);
   if (!tool::drop_privileges(tool::user_without_privileges(), CAP_NET_ADMIN)) _exit(1);
+  tool::Remaining remaining;
+  remaining.plug_ins = true;  // libnftables, which is not loaded before somebody asks
+  tool::confine(remaining);
 
   char request = 0;
   while (receive_all(kOwn, &request, 1)) {

@@ -2,7 +2,9 @@
 //
 // The kernel asks for CAP_NET_ADMIN at every request about IPVS, so whoever reads it must keep that right; whoever parses packets
 // must not. The process is forked before the step down, keeps that one capability (if there is one) and no file, interface or
-// memory that is written later, and understands one request: read. It ends with this object or this program, whatever ends that.
+// memory that is written later, is confined to reading the kernel's tables, and understands one request: read. It ends with this
+// object or this program, whatever ends that.
+//
 // Threads: read() from one thread at a time; interrupt() from any. Errors: values.
 #pragma once
 
@@ -29,6 +31,8 @@ class StateReader {
   Result<std::shared_ptr<const KernelState>> read();
   /// Processor time that the last read() took, here and there together; nanoseconds.
   [[nodiscard]] std::int64_t cost() const { return cost_; }
+  /// The other process.
+  [[nodiscard]] pid_t process() const { return process_; }
   /// A read() that waits returns, and so does every later one.
   void interrupt();
 

@@ -277,7 +277,14 @@ Result<Outputs> open_outputs_and_step_down(const TraceOptions& o, const CaptureI
     return ok();
   };
   // Nothing is opened by its name later: captures and configuration are open or read already.
-  if (Status status = step_down({}, false, open); !status) return status.error();
+  Remaining remaining;
+  remaining.names = o.names;
+  for (const std::string& path : {o.output, o.write}) {
+    if (!path.empty() && path != "-") remaining.outputs.push_back(path);
+  }
+  const auto confined = step_down(remaining, false, open);
+  if (!confined) return confined.error();
+  if (o.verbose) complain("lvstrace", confined->words());
   return outputs;
 }
 
