@@ -80,7 +80,7 @@ std::size_t index_size(std::uint64_t connections) {
 struct Analyzer::Impl {
   AnalyzerOptions options;
   NftRules filter;  // of options.state
-  std::map<std::string, std::int64_t> later_counters;
+  std::optional<LaterLook> later;
   track::HashKey key;
   Mapping<track::Record> records;
   Mapping<track::IndexSlot> index;
@@ -267,7 +267,7 @@ struct Analyzer::Impl {
     in.retired = &retired_tallies;
     Facts facts = survey(in);
     facts.clients = options.clients;
-    facts.counters_now = later_counters.empty() ? nullptr : &later_counters;
+    facts.later = later ? &*later : nullptr;
     return facts;
   }
 };
@@ -336,7 +336,7 @@ void Analyzer::update_state(std::shared_ptr<const KernelState> state) {
   i.cached_pairs = ~std::size_t{0};  // roles may have changed
 }
 
-void Analyzer::counters_now(std::map<std::string, std::int64_t> counters) { impl_->later_counters = std::move(counters); }
+void Analyzer::looked_again(LaterLook look) { impl_->later = std::move(look); }
 
 Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
   const Impl& i = *impl_;

@@ -84,11 +84,14 @@ struct Claim {
   FrameRef first, last;
 };
 
+/// How a host asserts that it has an address: as sender of a question, by announcing it, or in answer to a question.
+enum class Assertion : std::uint8_t { asking, announcement, answer };
+
 /// A claim of an address by another MAC than the one that claimed it before.
 struct ClaimTurn {
   Mac mac;
   FrameRef frame;
-  bool answer = false;  // answers a question; else an announcement, or the sender of a question
+  Assertion how = Assertion::announcement;
 };
 
 /// IP-in-IP or GRE around something that concerns a service.
@@ -154,8 +157,8 @@ struct Facts {
   std::map<Address, std::set<Mac>> macs;  // who sends frames with this IP as its own: claims, and directly attached sources
   const KernelState* state = nullptr;     // the director's; nullptr: not given
   const NftRules* filter = nullptr;       // its filter rules, parsed; nullptr exactly when `state` is
-  const std::map<std::string, std::int64_t>* counters_now = nullptr;  // at the end of a live look; nullptr: not read again
-  std::vector<Address> clients;                                       // asked about by name; none: those seen, or an example
+  const LaterLook* later = nullptr;       // at the end of a live look; nullptr: nothing was looked at again
+  std::vector<Address> clients;           // asked about by name; none: those seen, or an example
 
   // ---- What was seen.
   Timestamp first = 0, last = 0;  // of the whole capture; live: `last` is now
@@ -174,7 +177,8 @@ struct Facts {
   std::uint64_t icmp_left_out = 0;
   std::vector<Question> questions;
   std::vector<Claim> claims;
-  std::map<Address, std::vector<ClaimTurn>> turns;  // addresses that more than one MAC claimed, in time order; at most 32 each
+  std::map<Address, std::vector<ClaimTurn>>
+      turns;  // of addresses that more than one MAC claimed, or that the director holds; in time order, at most 32 each
   std::vector<TunnelSighting> tunnels;
   std::vector<FtpAnnouncement> ftp;
   std::vector<FtpDataLeak> ftp_leaks;

@@ -238,8 +238,7 @@ void Journal::claim(const Packet& p, const Address& address, const Mac& mac, Ass
   c.last = frame_of(p);
   if (turns_.size() >= kMaxNeighbours && !turns_.contains(address)) return;
   std::vector<ClaimTurn>& turns = turns_[address];
-  if (turns.size() < kMaxTurns && (turns.empty() || turns.back().mac != mac))
-    turns.push_back(ClaimTurn{mac, frame_of(p), how == Assertion::answer});
+  if (turns.size() < kMaxTurns && (turns.empty() || turns.back().mac != mac)) turns.push_back(ClaimTurn{mac, frame_of(p), how});
 }
 
 void Journal::note_tunnel(const Packet& p) {

@@ -86,7 +86,6 @@ class Journal {
   void note_tunnel(const Packet& packet);
   void note_text(const track::Observation& observation, const Packet& packet);
   void ask(const Packet& packet, const Address& asker, const Address& target, const Mac& mac, bool unicast);
-  enum class Assertion : std::uint8_t { asking, announcement, answer };
   void claim(const Packet& packet, const Address& address, const Mac& mac, Assertion how);
 
   std::unordered_map<std::uint32_t, std::vector<WayClue>> clues_;

@@ -105,6 +105,31 @@ bool is_vrrp_mac(const Mac& mac) {
          (mac.bytes[4] == 1 || mac.bytes[4] == 2);
 }
 
+namespace {
+
+/// The director has the address and goes on using it a good second after `since`: whoever hands an address over is rid of it by
+/// then.
+bool still_holds(const Facts& facts, const Address& address, Timestamp since) {
+  if (facts.state == nullptr || !facts.state->known.addresses || find_address(*facts.state, address) == nullptr) return false;
+  if (facts.later != nullptr && facts.later->addresses)
+    return facts.later->at >= since + kSecond && facts.later->addresses->contains(address);
+  if (facts.state->taken && *facts.state->taken >= since + kSecond) return true;
+  // When the state was saved is not known, or it was before: then it still does a director's work.
+  return std::any_of(facts.suspects.begin(), facts.suspects.end(), [&](const Suspect& s) {
+    const LegCount& demasq = s.connection.leg(Leg::demasq);
+    return s.connection.kind == ConnectionKind::masqueraded && demasq.packets != 0 && demasq.last >= since + kSecond;
+  });
+}
+
+/// The MAC of the director's interface that has the address.
+Mac holder_of(const KernelState& state, const Address& address) {
+  const InterfaceAddress* const held = find_address(state, address);
+  const Link* const link = held == nullptr ? nullptr : find_link(state, held->dev);
+  return link == nullptr || link->loopback ? Mac{} : link->mac;
+}
+
+}  // namespace
+
 std::optional<Conflict> conflict_over(const Facts& facts, const Address& address) {
   const auto found = facts.turns.find(address);
   if (found == facts.turns.end()) return std::nullopt;
@@ -117,11 +142,36 @@ std::optional<Conflict> conflict_over(const Facts& facts, const Address& address
   for (const ClaimTurn& turn : found->second) {
     if (turns.empty() || identity(turns.back()->mac) != identity(turn.mac)) turns.push_back(&turn);
   }
+  // What the director's kernel still has was not handed over, however properly the other one announced itself.
+  const auto taker = std::find_if(turns.begin(), turns.end(), [&](const ClaimTurn* turn) {
+    return !director.is_none() && identity(turn->mac) != director && still_holds(facts, address, turn->frame.time);
+  });
+  if (taker != turns.end() && (*taker)->how != Assertion::asking) {
+    Conflict c;
+    c.held = true;
+    c.second = (*taker)->mac;
+    c.second_frame = (*taker)->frame;
+    c.first = holder_of(*facts.state, address);
+    if (c.first.is_none()) c.first = director;
+    for (const ClaimTurn* turn : turns) {
+      if (identity(turn->mac) != director) continue;
+      c.first = turn->mac;
+      c.first_frame = turn->frame;
+      break;
+    }
+    c.confidence = Confidence::certain;
+    return c;
+  }
   if (turns.size() < 2) return std::nullopt;
   // Whoever takes an address over announces it first. One that just goes on answering after another has claimed it is a second
-  // owner.
-  std::size_t unannounced = 0;
-  for (std::size_t i = 1; i < turns.size(); ++i) unannounced += turns[i]->answer ? 1u : 0u;
+  // owner, and so is one that goes on asking in its name.
+  std::size_t answered = 0, unannounced = 0;
+  for (std::size_t i = 1; i < turns.size(); ++i) {
+    const bool back = std::any_of(turns.begin(), turns.begin() + static_cast<std::ptrdiff_t>(i),
+                                  [&](const ClaimTurn* t) { return identity(t->mac) == identity(turns[i]->mac); });
+    answered += turns[i]->how == Assertion::answer ? 1u : 0u;
+    unannounced += turns[i]->how == Assertion::answer || (turns[i]->how == Assertion::asking && back) ? 1u : 0u;
+  }
   const Timestamp span = turns.back()->frame.time - turns.front()->frame.time;
   const bool restless = turns.size() >= 4 && span <= static_cast<Timestamp>(turns.size()) * 10 * kSecond;
   if (unannounced == 0 && !restless) return std::nullopt;
@@ -132,9 +182,11 @@ std::optional<Conflict> conflict_over(const Facts& facts, const Address& address
   c.second_frame = turns[1]->frame;
   if (facts.is_director(c.second) && !facts.is_director(c.first)) {
     std::swap(c.first, c.second);
-    std::swap(c.first_frame, c.second_frame);
+    const FrameRef second = turns[0]->frame;
+    c.first_frame = c.second_frame;
+    c.second_frame = second;
   }
-  c.confidence = turns.size() >= 3 && !facts.lossy ? Confidence::certain : Confidence::likely;
+  c.confidence = turns.size() >= 3 && (answered != 0 || restless) && !facts.lossy ? Confidence::certain : Confidence::likely;
   return c;
 }
 

@@ -44,7 +44,10 @@ bool is_half_open(const Facts&, const Connection&);
 /// now and then, is no conflict.
 struct Conflict {
   Mac first, second;  // `first` is the director's where it is one of them
-  FrameRef first_frame, second_frame;
+  /// Nothing: its claim was not seen, but its kernel still has the address.
+  std::optional<FrameRef> first_frame;
+  FrameRef second_frame;
+  bool held = false;  // the director's kernel still had the address when the other one had claimed it
   Confidence confidence = Confidence::likely;
 };
 std::optional<Conflict> conflict_over(const Facts&, const Address&);

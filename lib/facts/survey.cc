@@ -587,7 +587,8 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   facts.questions = in.journal->questions();
   facts.claims = in.journal->claims();
   for (const auto& [address, turns] : in.journal->turns()) {
-    if (turns.size() > 1) facts.turns.emplace(address, turns);
+    const bool held = in.state != nullptr && in.state->known.addresses && find_address(*in.state, address) != nullptr;
+    if (turns.size() > 1 || held) facts.turns.emplace(address, turns);
   }
   facts.tunnels = in.journal->tunnels();
   facts.icmp_left_out = in.journal->icmp_left_out();

@@ -7,6 +7,7 @@
 #include "rules/catalog.h"
 #include "rules/cure.h"
 #include "rules/explain.h"
+#include "rules/outlook.h"
 
 namespace lvsnat::rules {
 namespace {
@@ -21,9 +22,15 @@ void check(const Facts& facts, FindingSink& sink) {
     Finding& f = sink.accuse(duplicate_vip, subject, Severity::error, conflict->confidence);
     const std::string one = to_string(conflict->first), two = to_string(conflict->second);
     const bool directors = facts.is_director(conflict->first);
-    FindingSink::prove(f, facts.evidence(conflict->first_frame,
-                                         one + (directors ? ", the director," : "") + " says that it has " + to_string(vip)));
-    FindingSink::prove(f, facts.evidence(conflict->second_frame, two + " says the same"));
+    if (conflict->first_frame) {
+      FindingSink::prove(f, facts.evidence(*conflict->first_frame,
+                                           one + (directors ? ", the director," : "") + " says that it has " + to_string(vip)));
+    }
+    FindingSink::prove(f,
+                       facts.evidence(conflict->second_frame,
+                                      two + (conflict->first_frame ? " says the same" : " says that it has " + to_string(vip))));
+    if (conflict->held)
+      FindingSink::prove(f, saved(facts, "the director (" + one + ") has " + to_string(vip) + ", and had not given it up"));
     f.title = "Two MACs claim the VIP " + to_string(vip);
     f.cause = "Both " + one + (directors ? " (the director)" : "") + " and " + two + " claim " + to_string(vip) +
               ": clients use whichever they heard last, so connections fail at random or move in the middle. Two directors are "
@@ -122,8 +129,10 @@ one: `arping -U -c3 -I eth0 192.168.1.110`.
 
 Two different MACs that both assert the VIP: one answers questions although the
 other has claimed the address since, or they announce it by turns every few
-seconds. An address that changes hands by an announcement is a failover. All
-MACs of the director, and VRRP's virtual ones, are one host.
+seconds. An address that changes hands by an announcement is a failover, unless
+the director's kernel (state) still has it a second later or it still does a
+director's work. All MACs of the director, and VRRP's virtual ones, are one
+host.
 )md",
     .check = check,
 };

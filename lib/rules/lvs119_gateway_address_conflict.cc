@@ -9,6 +9,7 @@
 #include "rules/catalog.h"
 #include "rules/cure.h"
 #include "rules/explain.h"
+#include "rules/outlook.h"
 
 namespace lvsnat::rules {
 namespace {
@@ -40,9 +41,15 @@ void check(const Facts& facts, FindingSink& sink) {
     Subject subject;
     subject.gateway = to_string(gateway);
     Finding& f = sink.accuse(gateway_address_conflict, subject, Severity::error, conflict->confidence);
-    FindingSink::prove(f, facts.evidence(conflict->first_frame,
-                                         one + (directors ? ", the director," : "") + " says that it has " + to_string(gateway)));
-    FindingSink::prove(f, facts.evidence(conflict->second_frame, two + " says the same"));
+    if (conflict->first_frame) {
+      FindingSink::prove(f, facts.evidence(*conflict->first_frame, one + (directors ? ", the director," : "") +
+                                                                       " says that it has " + to_string(gateway)));
+    }
+    FindingSink::prove(
+        f, facts.evidence(conflict->second_frame,
+                          two + (conflict->first_frame ? " says the same" : " says that it has " + to_string(gateway))));
+    if (conflict->held)
+      FindingSink::prove(f, saved(facts, "the director (" + one + ") has " + to_string(gateway) + ", and had not given it up"));
     f.title = "Two MACs claim the gateway address " + to_string(gateway);
     f.cause = "Both " + one + (directors ? " (the director)" : "") + " and " + two + " claim " + to_string(gateway) +
               ", the real servers' gateway. Those that believe the wrong one send their replies there instead of to the "
@@ -134,7 +141,9 @@ Two MACs that assert the address, one of them by answering although the other
 has claimed it since, where the address is the real servers' gateway (state,
 configuration, or what they ask for and the director claims). All MACs of the
 director, and VRRP's virtual ones, are one host; a change that happened but once
-is `likely`.
+is `likely`. With kernel state one announcement by a stranger is enough, if the
+director's kernel still has the address a second later, or still does a
+director's work: an address that was handed over is gone by then.
 )md",
     .check = check,
 };

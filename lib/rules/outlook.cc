@@ -201,10 +201,10 @@ Evidence setting(const Facts& facts, const std::string& name) {
 std::optional<Evidence> counted(const Facts& facts, const std::string& name, const std::string& means) {
   const auto value = facts.state == nullptr ? std::nullopt : counter(*facts.state, name);
   if (!value || *value < 0) return std::nullopt;
-  if (facts.counters_now != nullptr) {
-    const auto now = facts.counters_now->find(name);
+  if (facts.later != nullptr && !facts.later->counters.empty()) {
+    const auto now = facts.later->counters.find(name);
     // What happened before is not what happens to these connections.
-    if (now == facts.counters_now->end() || now->second <= *value) return std::nullopt;
+    if (now == facts.later->counters.end() || now->second <= *value) return std::nullopt;
     return saved(facts, name + " rose by " + with_commas(static_cast<std::uint64_t>(now->second - *value)) + " meanwhile, to " +
                             std::to_string(now->second) + ": " + means);
   }

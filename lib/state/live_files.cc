@@ -10,6 +10,9 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -163,12 +166,31 @@ Result<std::string> read_head(const fs::path& path, std::size_t limit, bool& com
   return bytes;
 }
 
-std::map<std::string, std::int64_t> read_live_counters() {
+LaterLook look_again(Timestamp now) {
+  LaterLook look;
+  look.at = now;
   KernelState state;
   for (const char* file : {"/proc/net/snmp", "/proc/net/netstat"}) {
     if (const auto text = read_file(file, kMaxFile)) static_cast<void>(parse_proc_counters(*text, state));
   }
-  return std::move(state.counters);
+  look.counters = std::move(state.counters);
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return look;
+  std::set<Address>& addresses = look.addresses.emplace();
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_UP) == 0) continue;
+    if (entry->ifa_addr->sa_family == AF_INET) {
+      sockaddr_in v4{};
+      std::memcpy(&v4, entry->ifa_addr, sizeof v4);
+      addresses.insert(Address::from_v4(reinterpret_cast<const std::uint8_t*>(&v4.sin_addr)));
+    } else if (entry->ifa_addr->sa_family == AF_INET6) {
+      sockaddr_in6 v6{};
+      std::memcpy(&v6, entry->ifa_addr, sizeof v6);
+      addresses.insert(Address::from_v6(v6.sin6_addr.s6_addr));
+    }
+  }
+  freeifaddrs(list);
+  return look;
 }
 
 void read_live_files(const fs::path& proc, KernelState& state) {

@@ -235,7 +235,7 @@ int watch(const DiagnosisOptions& o) {
     if (Status status = capture(o, ready, analyzer, lines); !status) return failed(status.error());
   }
   analyzer.advance(present());
-  if (own_state) analyzer.counters_now(read_live_counters());
+  if (own_state) analyzer.looked_again(look_again(present()));
   Report report = analyzer.report(statistics_of(ready.inputs));
   report.tool_version = LVSNAT_VERSION;
   report.notes.insert(report.notes.end(), ready.notes.begin(), ready.notes.end());

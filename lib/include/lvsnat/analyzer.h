@@ -67,9 +67,9 @@ class LVSNAT_EXPORT Analyzer {
   /// packets from here on. May be nullptr: not known any more.
   void update_state(std::shared_ptr<const KernelState> state);
 
-  /// Live: the kernel's counters now (read_live_counters()). Those that rose since the state was read prove that something
-  /// happens still; those that did not prove nothing of the past.
-  void counters_now(std::map<std::string, std::int64_t> counters);
+  /// Live: what the kernel says at the end (look_again()). Counters that rose since the state was read prove that something
+  /// happens still; those that did not prove nothing of the past. An address that the host still has was not handed over.
+  void looked_again(LaterLook look);
 
   /// What can be said now. May be called at any time and again later; costs a pass over the connections.
   /// `statistics`: of the sources, for drops, gaps and truncation (verdicts of absence are withdrawn there).

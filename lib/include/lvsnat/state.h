@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -311,8 +312,14 @@ LVSNAT_EXPORT Result<KernelState> read_state(const std::filesystem::path& path);
 /// May block for some seconds with huge tables.
 LVSNAT_EXPORT Result<KernelState> read_live_state(Timestamp now);
 
-/// The counters of /proc/net/snmp and netstat now; needs no right. Empty where they cannot be read.
-LVSNAT_EXPORT std::map<std::string, std::int64_t> read_live_counters();
+/// What is looked at once more when a live look ends, because the answer depends on its having changed or not.
+struct LaterLook {
+  Timestamp at = 0;                              // when
+  std::map<std::string, std::int64_t> counters;  // of /proc/net/snmp and netstat; empty: could not be read
+  std::optional<std::set<Address>> addresses;    // of all interfaces that are up; nothing: could not be read
+};
+/// Looks once more, in the network namespace of the calling thread; needs no right, changes nothing.
+LVSNAT_EXPORT LaterLook look_again(Timestamp now);
 
 /// A question for the live kernel's own routing code: `ip route get DESTINATION [from SOURCE [iif IIF]] ...`.
 struct RouteAsk {
