@@ -70,11 +70,14 @@ std::string render_nagios(const Report& report) {
   }
   const std::uint64_t unnamed = errors + warnings > named ? errors + warnings - named : 0;
   if (unnamed != 0) out += "; and " + std::to_string(unnamed) + " more";
-  if (named == 0) {
-    out += report.verdict == Verdict::unknown
-               ? "nothing could be diagnosed"
-               : std::to_string(report.connections.healthy) + " of " + std::to_string(report.connections.total) +
-                     " connections healthy, nothing wrong seen";
+  if (named == 0 && report.verdict == Verdict::unknown) {
+    out += "nothing could be diagnosed";
+  } else if (named == 0) {
+    const ConnectionTally& c = report.connections;
+    // Settings alone were looked at, or nobody connected: zero of zero says nothing.
+    if (c.total != 0) out += std::to_string(c.healthy) + " of " + std::to_string(c.total) + " connections healthy, ";
+    if (c.total == 0 && !report.reply_ways.empty()) out += "replies go back through the director, ";
+    out += "nothing wrong seen";
   }
 
   std::uint64_t packets = 0, dropped = 0;

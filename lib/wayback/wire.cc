@@ -243,15 +243,16 @@ void judge_wire(const KernelState* state, const Directors& directors, const WayB
       ++one_sided;
       continue;
     }
-    // A client that resets a SYN-ACK got one that it never asked for: from the RIP. Its reset came past the director, so did
-    // that.
-    const bool reset_past = flow.reset_by_client && !flow.reset_from.is_none() && !flow.from.is_none() &&
-                            flow.reset_from != flow.from && !directors.macs.contains(flow.reset_from);
+    // A client that resets a SYN-ACK got one that it never asked for: from the RIP. Where nothing tells to whom that was sent,
+    // a reset that came past the director says that it went there, too. Where it is seen to have gone to the director, the
+    // director passed it on as it was (LVS104), and a client on this wire answers straight.
+    const bool reset_past = flow.hides_destination && flow.reset_by_client && !flow.reset_from.is_none() &&
+                            !flow.from.is_none() && flow.reset_from != flow.from && !directors.macs.contains(flow.reset_from);
     if (reset_past && flow.replies_else == 0) {
       accuse_reset(flow);
       continue;
     }
-    if (flow.reset_by_client && flow.replies_else == 0) {
+    if (flow.reset_by_client && flow.replies_else == 0 && !flow.hides_destination) {
       ++refused;
       refuser = flow.client.address;
     }
@@ -323,8 +324,8 @@ void judge_wire(const KernelState* state, const Directors& directors, const WayB
     notes.push_back(
         std::to_string(refused) + (refused == 1 ? " SYN-ACK was" : " SYN-ACKs were") + " answered by a reset" +
         (refuser ? " (of " + to_string(*refuser) + ")" : std::string()) +
-        " that came the way of the requests: a port scan, a client that gave up, or a director that passed the reply on "
-        "without rewriting it (LVS104).");
+        " although the SYN-ACK went to the director: a port scan, a client that gave up, or a director that passed the reply "
+        "on without rewriting it (LVS104).");
   for (const Wire::Redirect& r : wire.redirects()) {
     const bool ours = directors.addresses.contains(r.from) || directors.macs.contains(r.mac);
     std::string text = std::to_string(r.count) + (r.count == 1 ? " ICMP redirect" : " ICMP redirects") + " received from " +

@@ -1,6 +1,7 @@
 // What a capture on the real server's own wire tells.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <string>
@@ -110,6 +111,50 @@ TEST(Wire, TheResetOfAClientDoesNotHideTheDirector) {
   ASSERT_EQ(wire.flows().size(), 1u);
   EXPECT_EQ(wire.flows()[0].from, *parse_mac(kDirector));
   EXPECT_TRUE(wire.flows()[0].reset_by_client);
+}
+
+/// The same frame as a capture on `any` has it: LINKTYPE_LINUX_SLL, 16 bytes, with the sender's MAC alone.
+std::vector<std::uint8_t> cooked(const std::vector<std::uint8_t>& ethernet, bool outgoing) {
+  std::vector<std::uint8_t> f(16, 0);
+  f[1] = outgoing ? 4 : 0;  // sll_pkttype
+  f[3] = 1;                 // ARPHRD_ETHER
+  f[5] = 6;
+  std::memcpy(&f[6], &ethernet[6], 6);
+  f[14] = 0x08;
+  f.insert(f.end(), ethernet.begin() + 14, ethernet.end());
+  return f;
+}
+
+Capture handshake_and_reset(const char* reply_to, const char* reset_from, bool on_any) {
+  Capture c = handshake(reply_to);
+  c.bytes.push_back(segment(reset_from, kOwn, "192.168.1.254", 4000, "10.1.1.2", 80, 0x04));
+  if (!on_any) return c;
+  for (std::size_t i = 0; i < c.bytes.size(); ++i) c.bytes[i] = cooked(c.bytes[i], i == 1);
+  return c;
+}
+
+TEST(Wire, AResetThatCamePastTheDirectorTellsWhereAHiddenReplyWent) {
+  const Wire wire = handshake_and_reset(kOther, kOther, true).feed({*parse_address("10.1.1.2")}, LinkType::linux_sll);
+  const Report report = trace_way_back(nullptr, {}, &wire);
+  ASSERT_EQ(report.findings.size(), 1u);
+  const Finding& f = report.findings[0];
+  EXPECT_EQ(f.code, 309);
+  EXPECT_EQ(f.confidence, Confidence::likely) << "the reply itself was not seen to go there";
+  EXPECT_EQ(f.evidence.at(1).frame, 3u);
+}
+
+TEST(Wire, AResetThatCameByTheDirectorProvesNothing) {
+  const Wire wire = handshake_and_reset(kDirector, kDirector, true).feed({*parse_address("10.1.1.2")}, LinkType::linux_sll);
+  EXPECT_TRUE(trace_way_back(nullptr, {}, &wire).findings.empty());
+}
+
+// One network: the director passed the SYN-ACK on as it was, and the client resets it straight.
+TEST(Wire, AReplyThatWentToTheDirectorIsNotAccusedForTheClientsReset) {
+  const Wire wire = handshake_and_reset(kDirector, kOther, false).feed();
+  const Report report = trace_way_back(nullptr, {}, &wire);
+  EXPECT_TRUE(report.findings.empty());
+  EXPECT_TRUE(std::any_of(report.notes.begin(), report.notes.end(),
+                          [](const std::string& note) { return note.find("LVS104") != std::string::npos; }));
 }
 
 TEST(Wire, NoMemoryWithoutBound) {
