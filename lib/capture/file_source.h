@@ -81,6 +81,7 @@ class FileSource : public PacketSource {
   /// The data contradict the format: nothing behind them can be trusted.
   void give_up(const std::string& what) {
     note(what + " (at byte " + std::to_string(input_.window->offset()) + (input_.unpacked ? ", unpacked)" : ")"));
+    statistics_.damaged = true;
     ended_ = true;
   }
   /// The data are over; `inside_record`: in the middle of something.
@@ -88,7 +89,10 @@ class FileSource : public PacketSource {
     ended_ = true;
     if (input_.raw->stopped()) return;
     const ByteStream& stream = input_.stream();
-    if (stream.failure()) note("reading stopped after packet " + std::to_string(number_) + ": " + *stream.failure());
+    if (stream.failure()) {
+      note("reading stopped after packet " + std::to_string(number_) + ": " + *stream.failure());
+      statistics_.damaged = true;
+    }
     if (stream.cut()) note("the compressed data end in the middle, after packet " + std::to_string(number_));
     if (inside_record && !stream.failure() && !stream.cut()) {
       note("the file ends inside a record, after packet " + std::to_string(number_));

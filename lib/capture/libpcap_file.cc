@@ -57,7 +57,10 @@ class LibpcapSource final : public FileSource {
       if (rc != 1) {
         const std::string why = rc == PCAP_ERROR ? printable(pcap_geterr(handle_.get()), 300) : std::string();
         const bool cut = why.starts_with("truncated");
-        if (!why.empty() && !cut) note("reading stopped after packet " + std::to_string(number_) + ": " + why);
+        if (!why.empty() && !cut) {
+          note("reading stopped after packet " + std::to_string(number_) + ": " + why);
+          statistics_.damaged = true;
+        }
         end(cut);
         break;
       }

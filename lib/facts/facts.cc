@@ -8,7 +8,7 @@ namespace lvsnat {
 
 bool Facts::blind(Timestamp from, Timestamp to) const {
   for (const SourceStatistics& s : sources) {
-    if (s.truncated && s.last && *s.last < to) return true;
+    if ((s.truncated || s.damaged) && (!s.last || *s.last < to)) return true;
     for (const SourceStatistics::Gap& gap : s.gaps) {
       if (gap.from <= to && gap.to >= from) return true;
     }

@@ -593,7 +593,7 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   facts.tunnels = in.journal->tunnels();
   facts.icmp_left_out = in.journal->icmp_left_out();
   for (const SourceStatistics& s : in.sources) {
-    if (s.dropped.value_or(0) != 0 || s.truncated || s.refused || !s.gaps.empty()) facts.lossy = true;
+    if (s.incomplete()) facts.lossy = true;
   }
   for (const Claim& c : facts.claims) facts.macs[c.address].insert(c.mac);
   for (Question& q : facts.questions) {

@@ -77,6 +77,7 @@ Json source_json(const SourceStatistics& source) {
   out["dropped"] = or_null(source.dropped);
   out["malformed"] = source.malformed;
   out["truncated"] = source.truncated;
+  out["damaged"] = source.damaged;
   out["first"] = time_or_null(source.first);
   out["last"] = time_or_null(source.last);
   out["refused"] = source.refused;

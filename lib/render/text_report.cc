@@ -762,6 +762,7 @@ class TextReport {
     if (s.dropped) out += s.dropped == 0 ? ", none dropped" : ", " + with_commas(*s.dropped) + " DROPPED before they were seen";
     if (s.malformed != 0) out += ", " + with_commas(s.malformed) + " malformed";
     if (s.truncated) out += ", ends inside a packet";
+    if (s.damaged) out += ", DAMAGED";
     if (s.problem) out += "; " + *s.problem;
     return out;
   }

@@ -18,6 +18,8 @@ void check(const Facts& facts, FindingSink& sink) {
     if (s.truncated)
       wrong.push_back("ends inside a packet: the file was cut" +
                       (s.problem && !s.refused ? " (" + *s.problem + ")" : std::string()));
+    if (s.damaged && !s.refused)
+      wrong.push_back("is damaged: what follows was not read" + (s.problem ? " (" + *s.problem + ")" : std::string()));
     for (const SourceStatistics::Gap& gap : s.gaps) {
       if (wrong.size() >= FindingSink::kEvidence) break;
       wrong.push_back("nothing was captured for " + to_duration(gap.to - gap.from) +
@@ -58,13 +60,15 @@ constinit const Rule capture_incomplete{
 ## What it means
 
 Packets are missing from what was read: the kernel or the interface dropped
-some, a file is cut, or an interface was down for a while. What was seen was
-seen; what was not seen may have been there. Every verdict of absence that the
-gap could have caused is withdrawn, so a fault may be missing from this report.
+some, a file is cut or damaged, or an interface was down for a while. What was
+seen was seen; what was not seen may have been there. Every verdict of absence
+that the gap could have caused is withdrawn, so a fault may be missing from this
+report.
 
 ## How it looks
 
-The report's list of sources tells: packets dropped, `truncated`, or refused.
+The report's list of sources tells: packets dropped, `truncated`, `damaged`, or
+refused.
 Leg strings have `?` where `-` could have stood. tcpdump says it at its end:
 
     123456 packets captured

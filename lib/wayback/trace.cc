@@ -313,12 +313,12 @@ Report trace_way_back(const KernelState* state, const WayBackQuestion& question,
                                    [](const Wire::Flow& f) { return f.opened && f.requests != 0 && f.replies != 0; });
     bool blind = false, refused = !report.sources.empty();
     for (const SourceStatistics& s : report.sources) {
-      blind = blind || s.refused || s.truncated || s.dropped.value_or(0) != 0 || !s.gaps.empty();
+      blind = blind || s.incomplete();
       refused = refused && s.refused;
     }
     if (blind) {
       for (const SourceStatistics& s : report.sources) {
-        if (!(s.refused || s.truncated || s.dropped.value_or(0) != 0 || !s.gaps.empty())) continue;
+        if (!s.incomplete()) continue;
         Subject subject;
         subject.interface = s.name;
         Finding& f = sink.accuse(rules::capture_incomplete, subject, Severity::warning, Confidence::certain);

@@ -98,6 +98,8 @@ TEST_F(CaptureFile, ImpossibleLengthStopsAndKeepsWhatCameBefore) {
         read(pcap_header() + pcap_record({}, 1, 0, "good") + Bytes().u32(2).u32(0).u32(length).u32(length).text + "rest");
     EXPECT_EQ(all.frames.size(), 1U);
     EXPECT_FALSE(all.statistics.truncated);
+    EXPECT_TRUE(all.statistics.damaged);
+    EXPECT_TRUE(all.statistics.incomplete());
     ASSERT_TRUE(all.statistics.problem);
     EXPECT_NE(all.statistics.problem->find("packet 2 claims " + std::to_string(length)), std::string::npos)
         << *all.statistics.problem;
@@ -121,6 +123,7 @@ TEST_F(CaptureFile, CutAnywhere) {
     EXPECT_EQ(all.statistics.packets, static_cast<std::uint64_t>(whole)) << cut;
     EXPECT_EQ(all.statistics.truncated, cut != ends[static_cast<std::size_t>(whole)]) << cut;
     EXPECT_EQ(all.statistics.truncated, all.statistics.problem.has_value()) << cut;
+    EXPECT_FALSE(all.statistics.damaged) << cut;
   }
 }
 

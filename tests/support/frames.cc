@@ -670,6 +670,7 @@ class Builder {
       statistics.dropped = 0;
       for (const auto& [segment, drops] : topology_.drops)
         if (any || segment == name) *statistics.dropped += drops;
+      for (const auto& [segment, at] : topology_.damaged) statistics.damaged = statistics.damaged || any || segment == name;
       for (const Gap& gap : topology_.gaps)
         if (any || gap.segment == name) statistics.gaps.push_back({kBegin + gap.from, kBegin + gap.to, gap.why});
       out.statistics.push_back(std::move(statistics));
@@ -680,7 +681,8 @@ class Builder {
       bool blind = std::any_of(topology_.gaps.begin(), topology_.gaps.end(), [&](const Gap& gap) {
         return gap.segment == placed.segment && gap.from <= placed.at && placed.at < gap.to;
       });
-      if (blind) continue;
+      const auto damage = topology_.damaged.find(placed.segment);
+      if (blind || (damage != topology_.damaged.end() && placed.at >= damage->second)) continue;
       if (topology_.link == LinkType::raw && placed.ethertype == 0x0806) continue;
       auto vantage = static_cast<std::uint16_t>(captured - topology_.captured.begin());
       Bytes bytes = frame(placed);

@@ -382,6 +382,9 @@ std::string parse_topology_line(Topology& topology, const std::vector<std::strin
   } else if (keyword == "drops") {
     std::string segment = reader.next("a segment");
     topology.drops[segment] = reader.count("the number of drops", 0xffffffff);
+  } else if (keyword == "damaged") {
+    std::string segment = reader.next("a segment");
+    topology.damaged[segment] = reader.duration("where the damage is");
   } else {
     return "unknown keyword '" + keyword + "'";
   }

@@ -46,6 +46,7 @@ struct Topology {
   std::uint32_t snaplen = 262144;
   std::vector<Gap> gaps;
   std::map<std::string, std::uint64_t> drops;  // packets that a segment's capture lost
+  std::map<std::string, Timestamp> damaged;    // where a segment's capture ends in damage, relative
 };
 
 enum class Verb : std::uint8_t {

@@ -61,6 +61,10 @@ void add_sources(std::vector<Fact>& facts, const Report& report) {
       fact.mark = Mark::warning;
       say("the file ends inside a packet");
     }
+    if (source.damaged) {
+      fact.mark = Mark::warning;
+      say("the file is damaged: what follows was not read");
+    }
     if (!source.gaps.empty()) {
       fact.mark = Mark::warning;
       say("blind " + std::to_string(source.gaps.size()) + " times, last: " + printable(source.gaps.back().why, 128));

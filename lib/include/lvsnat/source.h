@@ -28,6 +28,7 @@ struct SourceStatistics {
   std::optional<std::uint64_t> dropped;  // by kernel or interface before we saw them; nullopt: unknown
   std::uint64_t malformed = 0;           // filled by the analyzer: frames that contradict themselves
   bool truncated = false;                // the file ends inside a record
+  bool damaged = false;                  // what was read contradicts its format: nothing behind that was read
   std::optional<std::string> problem;    // why reading stopped early, or what was odd; nullopt: nothing
   bool refused = false;                  // nothing could be read at all
   std::optional<Timestamp> first, last;
@@ -38,6 +39,9 @@ struct SourceStatistics {
     std::string why;
   };
   std::vector<Gap> gaps;
+
+  /// Whether there may have been packets that are not among those read: what was not seen proves nothing then.
+  [[nodiscard]] bool incomplete() const { return refused || truncated || damaged || dropped.value_or(0) != 0 || !gaps.empty(); }
 };
 
 class LVSNAT_EXPORT PacketSource {
