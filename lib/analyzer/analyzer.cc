@@ -103,6 +103,7 @@ struct Analyzer::Impl {
   mutable std::vector<SourceStatistics> statistics;                   // of the last report
   mutable std::unordered_map<std::uint32_t, std::vector<int>> codes;  // of the last report, by record
   mutable std::optional<Facts> surveyed;                              // of the last report, while nothing has changed since
+  mutable Roles surveyed_roles;                                       // of the last survey
 
   explicit Impl(AnalyzerOptions o) : options(std::move(o)), key(make_key(options.hash_seed)) {
     options.max_connections = std::max<std::uint32_t>(options.max_connections, 64);
@@ -221,7 +222,7 @@ struct Analyzer::Impl {
   std::map<Address, wayback::Witnessed> witnessed(const Facts& facts, const std::vector<Finding>& findings) const {
     std::map<Address, wayback::Witnessed> out;
     std::unordered_map<std::uint32_t, std::pair<Address, Address>> ends;  // record -> RIP, CIP
-    const Roles roles = assign_roles(*tracker, journal, options.declared, options.state.get());
+    const Roles& roles = surveyed_roles;
     for (std::uint32_t id = 0; id < tracker->high_water(); ++id) {
       const track::Record& record = tracker->record(id);
       if ((record.flags & track::kInUse) == 0) continue;
@@ -265,6 +266,8 @@ struct Analyzer::Impl {
     in.last = options.live ? std::max(last, now) : last;
     in.live = options.live;
     in.retired = &retired_tallies;
+    surveyed_roles = assign_roles(*tracker, journal, options.declared, options.state.get());
+    in.roles = &surveyed_roles;
     Facts facts = survey(in);
     facts.clients = options.clients;
     facts.later = later ? &*later : nullptr;
@@ -373,32 +376,75 @@ Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
   return r;
 }
 
-void Analyzer::for_each_connection(const ConnectionCallback& callback) const {
-  const Impl& i = *impl_;
-  const Facts& facts = i.surveyed ? *i.surveyed : i.surveyed.emplace(i.facts(i.statistics));
-  const Roles roles = assign_roles(*i.tracker, i.journal, i.options.declared, i.options.state.get());
-  std::unordered_map<std::uint32_t, const Suspect*> suspects;
-  for (const Suspect& s : facts.suspects) suspects.emplace(s.connection.record, &s);
-  const auto hand_over = [&](const Connection& c) {
-    const auto found = i.codes.find(c.record);
-    callback(c, found == i.codes.end() ? std::span<const int>{} : std::span<const int>(found->second));
-  };
-  for (std::uint32_t id = 0; id < i.tracker->high_water(); ++id) {
-    const track::Record& record = i.tracker->record(id);
-    if ((record.flags & track::kInUse) == 0) continue;
-    const auto suspect = suspects.find(id);
-    if (suspect != suspects.end()) {
-      const Connection& c = suspect->second->connection;
-      if (c.kind == ConnectionKind::masqueraded || c.kind == ConnectionKind::direct) hand_over(c);
-      continue;
+namespace {
+
+/// The living connections among the suspects, by record: as a survey leaves them, so nothing is sorted twice.
+std::vector<const Suspect*> living_suspects(const Facts& facts) {
+  std::vector<const Suspect*> living;
+  for (const Suspect& s : facts.suspects) {
+    if (s.connection.record < kRetiredIds) living.push_back(&s);
+  }
+  const auto by_record = [](const Suspect* a, const Suspect* b) { return a->connection.record < b->connection.record; };
+  if (!std::is_sorted(living.begin(), living.end(), by_record)) std::stable_sort(living.begin(), living.end(), by_record);
+  return living;
+}
+
+}  // namespace
+
+/// Hands connections over as the last report saw them.
+struct Analyzer::Handover {
+  const Impl& analyzer;
+  const Facts& facts;
+  const Roles& roles;
+  const ConnectionCallback& callback;
+
+  void give(const Connection& c) const {
+    const auto found = analyzer.codes.empty() ? analyzer.codes.end() : analyzer.codes.find(c.record);
+    callback(c, found == analyzer.codes.end() ? std::span<const int>{} : std::span<const int>(found->second));
+  }
+  /// `suspect`: nullptr where the record is of none.
+  void give(std::uint32_t id, const Suspect* suspect) const {
+    const track::Record& record = analyzer.tracker->record(id);
+    if ((record.flags & track::kInUse) == 0) return;
+    if (suspect != nullptr) {
+      const Connection& c = suspect->connection;
+      if (c.kind == ConnectionKind::masqueraded || c.kind == ConnectionKind::direct) give(c);
+      return;
     }
     const Sides sides = sides_of(record, roles);
-    if (sides.outer < 0 && sides.inner < 0) continue;
+    if (sides.outer < 0 && sides.inner < 0) return;
     // One-sided ones are among the suspects, unless those were too many to keep (a flood).
-    if ((sides.outer < 0 || sides.inner < 0) && facts.suspects_left_out == 0) continue;
-    Connection c = to_connection(id, record, roles, *i.tracker);
+    if ((sides.outer < 0 || sides.inner < 0) && facts.suspects_left_out == 0) return;
+    Connection c = to_connection(id, record, roles, *analyzer.tracker);
     set_leg_string(c, facts);
-    hand_over(c);
+    give(c);
+  }
+};
+
+Analyzer::Handover Analyzer::hand_over_to(const ConnectionCallback& callback) const {
+  const Impl& i = *impl_;
+  const Facts& facts = i.surveyed ? *i.surveyed : i.surveyed.emplace(i.facts(i.statistics));
+  return {i, facts, i.surveyed_roles, callback};
+}
+
+void Analyzer::for_each_connection(const ConnectionCallback& callback) const {
+  const Handover handover = hand_over_to(callback);
+  const std::vector<const Suspect*> suspects = living_suspects(handover.facts);
+  auto next = suspects.begin();
+  for (std::uint32_t id = 0; id < impl_->tracker->high_water(); ++id) {
+    while (next != suspects.end() && (*next)->connection.record < id) ++next;
+    handover.give(id, next != suspects.end() && (*next)->connection.record == id ? *next : nullptr);
+  }
+}
+
+void Analyzer::for_connections(std::span<const std::uint32_t> records, const ConnectionCallback& callback) const {
+  const Handover handover = hand_over_to(callback);
+  const std::vector<const Suspect*> suspects = living_suspects(handover.facts);
+  for (const std::uint32_t id : records) {
+    if (id >= impl_->tracker->high_water()) continue;
+    const auto at = std::lower_bound(suspects.begin(), suspects.end(), id,
+                                     [](const Suspect* s, std::uint32_t record) { return s->connection.record < record; });
+    handover.give(id, at != suspects.end() && (*at)->connection.record == id ? *at : nullptr);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "facts/survey.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "facts/signs.h"
 
@@ -566,7 +567,9 @@ void set_leg_string(Connection& c, const Facts& facts) {
 
 Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   Facts facts;
-  const Roles roles = assign_roles(*in.tracker, *in.journal, *in.declared, in.state);
+  const std::optional<Roles> own =
+      in.roles == nullptr ? std::optional(assign_roles(*in.tracker, *in.journal, *in.declared, in.state)) : std::nullopt;
+  const Roles& roles = own ? *own : *in.roles;
   facts.services = roles.services;
   facts.origin = roles.origin;
   facts.inferred = roles.inferred;

@@ -28,6 +28,7 @@ struct SurveyInput {
   const KernelState* state = nullptr;
   const NftRules* filter = nullptr;
   const RetiredTallies* retired = nullptr;
+  const Roles* roles = nullptr;  // of all the above, where somebody has assigned them already
   const std::vector<Vantage>* vantages = nullptr;
   std::vector<SourceStatistics> sources;
   PacketTally packets;

@@ -263,12 +263,30 @@ TEST(Keys, NamesAreAskedForWhenTheyAreShownAndOnlyThen) {
 TEST(Keys, ReplayKeysSayWhyTheyDoNothing) {
   sample::Parts p = sample::parts();
   p.observed.capture.mode = Mode::replay;
-  p.observed.capture.ended = true;
   Desk d(sample::finish(std::move(p)));
   EXPECT_FALSE(d.shows("P Play"));
   d.press(key('P'));
-  EXPECT_TRUE(d.shows("start with --play"));
+  EXPECT_TRUE(d.shows("still reading"));
   EXPECT_EQ(d.control.plays, 0);
+  EXPECT_EQ(d.control.again, 0);
+}
+
+TEST(Keys, AtItsEndAReplayPlaysFromTheBeginning) {
+  for (const Play play : {Play::none, Play::ended}) {
+    sample::Parts p = sample::parts();
+    p.observed.capture.mode = Mode::replay;
+    p.observed.capture.ended = true;
+    p.observed.capture.play = play;
+    Desk d(sample::finish(std::move(p)));
+    EXPECT_TRUE(d.shows("P Play"));
+    d.press(key('.'));
+    EXPECT_TRUE(d.shows("the end: P plays it from the beginning"));
+    EXPECT_EQ(d.control.steps, 0);
+    d.press(key('P'));
+    EXPECT_TRUE(d.shows("from the beginning"));
+    EXPECT_EQ(d.control.again, 1);
+    EXPECT_EQ(d.control.plays, 0);
+  }
 }
 
 TEST(Keys, ExplainAndCure) {

@@ -261,6 +261,88 @@ TEST(Live, NextFindingStepAndStopWhilePaused) {
   EXPECT_TRUE(live.latest()->capture.ended);
 }
 
+TEST(Live, PlaysAgainFromTheBeginningAndOnlyAtItsEnd) {
+  FeedOptions options;
+  options.mode = Mode::replay;
+  options.history_bytes = 1 << 20;
+  int opened = 0;
+  std::size_t kept = 0;
+  options.reopen = [&opened] {
+    ++opened;
+    auto moments = handshake();
+    moments.pop_back();
+    for (Moment& m : moments) m.time = sample::kNow;  // no waiting: only the times differ from what was read first
+    return std::make_unique<Film>(std::move(moments));
+  };
+  options.keep = [&kept](std::span<const Frame> frames, const std::vector<Vantage>&) -> Status {
+    kept += frames.size();
+    return ok();
+  };
+  Live live(std::make_unique<Film>(handshake()), std::move(options));
+  live.start();
+  ASSERT_TRUE(wait_until(live, [&] { return live.finished() && live.latest()->capture.ended; }));
+  ASSERT_EQ(live.latest()->report.packets.total, 8u);
+  live.play_again();
+  ASSERT_TRUE(wait_until(live, [&] { return live.latest()->report.packets.total == 7 && live.latest()->capture.ended; }));
+  EXPECT_EQ(opened, 1);
+  EXPECT_EQ(live.latest()->capture.recorded_packets, 7u) << "what was kept of the first time is gone";
+  EXPECT_EQ(live.latest()->connections.size(), 1u);
+  EXPECT_EQ(live.latest()->capture.play, Play::ended) << "it went in real time";
+  live.stop();
+  EXPECT_EQ(kept, 8u) << "-w gets every packet once";
+}
+
+TEST(Live, WhatCannotBeOpenedAgainSaysSo) {
+  FeedOptions options;
+  options.mode = Mode::replay;
+  Live live(std::make_unique<Film>(handshake()), std::move(options));
+  live.start();
+  ASSERT_TRUE(wait_until(live, [&] { return live.finished() && live.latest()->capture.ended; }));
+  live.play_again();
+  std::vector<std::string> said;
+  while (said.empty()) {
+    pollfd woken{live.wake_descriptor(), POLLIN, 0};
+    ASSERT_EQ(poll(&woken, 1, 60'000), 1);
+    said = live.take_messages();
+  }
+  EXPECT_EQ(said[0], "what came through a pipe cannot be played again");
+  EXPECT_EQ(live.latest()->report.packets.total, 8u);
+}
+
+// What snapshots list by record is what a pass over the whole table says of the same connections.
+TEST(Live, ConnectionsByTheirRecordsAreThoseOfTheWholeTable) {
+  Analyzer analyzer{AnalyzerOptions{}};
+  std::vector<Moment> moments = handshake();
+  for (int i = 0; i < 20; ++i) {
+    const std::string client = "192.168.1.254:" + std::to_string(2000 + i);
+    moments.push_back({sample::kNow + kSecond + i, tcp(client.c_str(), kVip, kSyn, 64, static_cast<std::uint16_t>(i))});
+    if (i % 3 != 0)
+      moments.push_back({sample::kNow + 2 * kSecond + i, tcp(client.c_str(), kRip, kSyn, 63, static_cast<std::uint16_t>(i))});
+  }
+  Film film(moments);
+  std::array<Frame, 64> frames;
+  while (const std::size_t n = film.read(frames)) analyzer.feed({frames.data(), n}, film.vantages());
+  (void)analyzer.report(film.statistics());
+  using Seen = std::pair<Connection, std::vector<int>>;
+  std::vector<Seen> all, some;
+  analyzer.for_each_connection([&](const Connection& c, std::span<const int> codes) {
+    all.emplace_back(c, std::vector<int>{codes.begin(), codes.end()});
+  });
+  ASSERT_EQ(all.size(), 21u);
+  std::vector<std::uint32_t> records{4'000'000'000};
+  for (auto it = all.rbegin(); it != all.rend(); it += 1 + (all.rend() - it > 1)) records.push_back(it->first.record);
+  analyzer.for_connections(records, [&](const Connection& c, std::span<const int> codes) {
+    some.emplace_back(c, std::vector<int>{codes.begin(), codes.end()});
+  });
+  ASSERT_EQ(some.size(), records.size() - 1) << "one that is in no table is left out";
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    const auto it = std::find_if(all.begin(), all.end(), [&](const Seen& s) { return s.first.record == records[i + 1]; });
+    EXPECT_EQ(id_of(some[i].first), id_of(it->first));
+    EXPECT_EQ(some[i].first.leg_string, it->first.leg_string);
+    EXPECT_EQ(some[i].second, it->second);
+  }
+}
+
 TEST(Live, ManyWishesFromTheScreenWhileItReads) {
   std::vector<Moment> moments;
   for (int i = 0; i < 2'000; ++i) {

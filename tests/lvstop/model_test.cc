@@ -1,5 +1,8 @@
 #include "model.h"
 
+#include <algorithm>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "sample.h"
@@ -39,10 +42,16 @@ TEST(Model, PercentNeverRoundsToAClaim) {
 TEST(Model, TheListIsBoundedAndKeepsWhatIsWrong) {
   sample::Parts p = sample::parts();
   SnapshotBuilder builder(p.report, sample::kNow, 10);
+  std::vector<Connection> table;
   for (std::uint32_t i = 0; i < 1000; ++i) {
     const bool broken = i % 250 == 7;
-    builder.add(sample::connection(i, "192.168.1.254:48734", "10.1.1.3:80", broken ? "12--" : "1234", 1 + i % 50), {});
+    table.push_back(sample::connection(i, "192.168.1.254:48734", "10.1.1.3:80", broken ? "12--" : "1234", 1 + i % 50));
+    builder.count(table.back(), {});
   }
+  const std::vector<std::uint32_t> chosen = builder.choose();
+  ASSERT_EQ(chosen.size(), 10u);
+  EXPECT_TRUE(std::is_sorted(chosen.begin(), chosen.end()));
+  for (const std::uint32_t i : chosen) builder.list(table[i], {});
   p.observed.tracked = 1000;
   const auto s = builder.finish(std::move(p.observed));
   ASSERT_EQ(s->connections.size(), 10u);

@@ -151,7 +151,8 @@ inline void add(Parts& p, Connection c, std::vector<int> codes = {}) {
 
 inline std::shared_ptr<const Snapshot> finish(Parts p) {
   SnapshotBuilder builder(p.report, kNow);
-  for (std::size_t i = 0; i < p.connections.size(); ++i) builder.add(p.connections[i], p.codes[i]);
+  for (std::size_t i = 0; i < p.connections.size(); ++i) builder.count(p.connections[i], p.codes[i]);
+  for (const std::uint32_t i : builder.choose()) builder.list(p.connections[i], p.codes[i]);
   p.observed.tracked = p.connections.size();
   return builder.finish(std::move(p.observed));
 }
@@ -228,6 +229,7 @@ class RecordingControl final : public Control {
   void focus(std::optional<ConnectionId> id) override { focused = id; }
   void save_packets(PacketSave save) override { saved.push_back(std::move(save)); }
   void refresh_every(double seconds) override { refresh = seconds; }
+  void play_again() override { ++again; }
   void play_or_pause() override { ++plays; }
   void step() override { ++steps; }
   void speed(double value) override { speed_asked = value; }
@@ -236,7 +238,7 @@ class RecordingControl final : public Control {
   std::optional<ConnectionId> focused;
   std::vector<PacketSave> saved;
   double refresh = 0, speed_asked = 0;
-  int plays = 0, steps = 0, next_findings = 0;
+  int plays = 0, steps = 0, next_findings = 0, again = 0;
 };
 
 }  // namespace lvsnat::top::sample

@@ -104,7 +104,14 @@ TEST(Screens, DropsAreSaidOnEveryScreen) {
 TEST(Screens, UnknownDropsAreNotZeroDrops) {
   sample::Parts p = sample::parts();
   p.observed.capture.dropped_partly_unknown = true;
-  EXPECT_NE(screen_of(sample::finish(std::move(p)), "", 80, 24, false).find("drops ?"), std::string::npos);
+  EXPECT_NE(screen_of(sample::finish(p), "", 80, 24, false).find("drops ?"), std::string::npos);
+  // Most files do not tell: in words where there is room, and never "dropped 0".
+  p.observed.capture.mode = Mode::replay;
+  const std::string narrow = screen_of(sample::finish(p), "", 40, 12, false),
+                    wide = screen_of(sample::finish(p), "", 120, 24, false);
+  EXPECT_NE(wide.find("drops not told by the file"), std::string::npos);
+  EXPECT_EQ((narrow + wide).find("dropped 0"), std::string::npos);
+  EXPECT_EQ((narrow + wide).find("drops ?"), std::string::npos);
 }
 
 TEST(Screens, AsciiTerminalsSeeOnlyAscii) {

@@ -313,10 +313,11 @@ bool App::act(Action action) {
     case Action::play_step:
     case Action::play_slower:
     case Action::play_faster:
-      if (shown_->capture.play == Play::none) {
-        say("this replay does not run in time: start with --play");
-      } else if (shown_->capture.play == Play::ended) {
-        say("the replay is at its end");
+      if (shown_->capture.ended) {
+        if (action == Action::play_pause) control_.play_again();
+        say(action == Action::play_pause ? "from the beginning" : "the end: P plays it from the beginning");
+      } else if (shown_->capture.play == Play::none) {
+        say("still reading: once it is read, P plays it from the beginning");
       } else {
         steer_replay(action);
       }
@@ -763,7 +764,9 @@ void draw_status_line(Canvas& canvas, const Snapshot& s, Timestamp now) {
   if (s.capture.dropped.value_or(0) != 0) {
     parts.push_back({"DROPPED " + short_count(*s.capture.dropped), {Tone::warning, true, false}});
   } else {
-    parts.push_back({s.capture.dropped && !s.capture.dropped_partly_unknown ? "dropped 0" : "drops ?", {}});
+    const bool told = s.capture.dropped && !s.capture.dropped_partly_unknown;
+    // A file seldom says what was dropped when it was written: said where there is room, and no news before any other.
+    if (told || s.capture.mode == Mode::live) parts.push_back({told ? "dropped 0" : "drops ?", {}});
   }
   if (errors != 0) parts.push_back({plural(errors, "error"), {Tone::bad, true, false}});
   if (warnings != 0) parts.push_back({plural(warnings, "warning"), {Tone::warning, true, false}});
@@ -777,6 +780,8 @@ void draw_status_line(Canvas& canvas, const Snapshot& s, Timestamp now) {
   if (s.report.host && *s.report.host != "(none)")
     parts.push_back({cut(printable(*s.report.host, 64), 24, canvas.unicode()), {Tone::plain, true, false}});
   parts.push_back({cut(s.capture.inputs, 48, canvas.unicode()), {Tone::faint, false, false}});
+  if (s.capture.mode == Mode::replay && s.capture.dropped.value_or(0) == 0 && s.capture.dropped_partly_unknown)
+    parts.push_back({"drops not told by the file", {Tone::faint, false, false}});
   parts.push_back({"lvstop", {Tone::faint, false, false}});
   int at = 0;
   for (const Part& part : parts) {
@@ -839,7 +844,9 @@ void App::draw_replay(Canvas& canvas, int row) const {
                       std::string(c.play == Play::playing ? g.play : g.pause) + " " + speed_text(c.speed) + "  " +
                           to_clock(shown_->now).substr(0, 12) + "  ",
                       {Tone::plain, true, false});
-  const std::string keys = canvas.width() >= 76 ? "  P play  . step  } next finding  [ ] speed" : "";
+  const std::string keys = canvas.width() < 76 ? ""
+                           : c.ended           ? "  the end: P from the beginning"
+                                               : "  P play  . step  } next finding  [ ] speed";
   const int room = canvas.width() - at - text_width(keys) - 1;
   if (room >= 10 && c.progress) {
     const int full = std::clamp(static_cast<int>(*c.progress * room), 0, room);
@@ -889,7 +896,8 @@ void App::draw_bar(Canvas& canvas, int row) const {
   for (const Binding& b : bindings()) {
     if (b.word.empty() || (b.scope & here) == 0 || (b.replay_only && !replay())) continue;
     if (b.action == Action::open && here == kLadder) continue;
-    if (b.replay_only && shown_->capture.play != Play::playing && shown_->capture.play != Play::paused) continue;
+    const bool steers = shown_->capture.play == Play::playing || shown_->capture.play == Play::paused;
+    if (b.replay_only && !steers && !(shown_->capture.ended && b.action == Action::play_pause)) continue;
     const bool last_call = b.action == Action::quit;
     const std::string spelled(b.spelled.substr(0, b.spelled.find(' ')));
     const std::string entry = spelled + " " + std::string(b.word);

@@ -31,6 +31,8 @@ class Control {
   virtual void refresh_every(double seconds) = 0;
   // Replay only.
   virtual void play_or_pause() = 0;
+  /// At the end: everything anew from the first packet, in real time.
+  virtual void play_again() = 0;
   virtual void step() = 0;
   virtual void speed(double) = 0;
   virtual void to_next_finding() = 0;

@@ -119,6 +119,12 @@ std::vector<Fact> capture_facts(const Snapshot& s) {
                    number(c.health_checks) + " health checks, " + number(c.direct) + " direct, " + number(c.own_service) +
                        " of the director's own, " + number(c.unrelated) + " unrelated",
                    Mark::none, ""});
+  if (s.capture.picture_cost != 0) {
+    facts.push_back({"Table", "summed up",
+                     "every " + short_duration(s.capture.picture_interval) + ", in " + short_duration(s.capture.picture_cost) +
+                         " of a processor",
+                     Mark::none, ""});
+  }
   if (s.capture.recorded_limit != 0) {
     facts.push_back(
         {"Kept", "for ladders and saving",

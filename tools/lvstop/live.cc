@@ -46,15 +46,20 @@ Live::Live(std::unique_ptr<PacketSource> source, FeedOptions options)
       frames_(kBatch),
       packets_(kBatch) {
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  listen();
+  if (options_.mode == Mode::live) newest_ = wall_now();
+  entries_ = std::make_shared<const KernelEntries>(options_.analyzer.state);
+  publish();
+  last_publish_ = 0;  // that one knows of no source yet: the next comes at once
+}
+
+void Live::listen() {
   analyzer_.on_retired([this](const Connection& c, std::span<const int> codes) {
     if (options_.on_retired) options_.on_retired(c, codes);
     if (!options_.record) return;
     retired_.push_back({c, {codes.begin(), codes.end()}});
     if (retired_.size() > kMaxRetired) retired_.pop_front();
   });
-  if (options_.mode == Mode::live) newest_ = wall_now();
-  publish();
-  last_publish_ = 0;  // that one knows of no source yet: the next comes at once
 }
 
 Live::~Live() {
@@ -83,9 +88,9 @@ void Live::start() {
 
 void Live::stop() {
   stopping_ = true;
-  if (source_) source_->stop();
   {
     const std::lock_guard lock(mutex_);
+    if (source_) source_->stop();
     changed_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
@@ -133,13 +138,20 @@ void Live::save_packets(PacketSave save) {
   wish([&](Wishes& w) { w.saves.push_back(std::move(save)); });
 }
 void Live::update_state(std::shared_ptr<const KernelState> state) {
-  wish([&](Wishes& w) { w.state = std::move(state); });
+  auto entries = std::make_shared<const KernelEntries>(state);  // on the caller's thread
+  wish([&](Wishes& w) {
+    w.state = std::move(state);
+    w.entries = std::move(entries);
+  });
 }
 void Live::refresh_every(double seconds) {
   wish([&](Wishes& w) { w.refresh = seconds; });
 }
 void Live::play_or_pause() {
   wish([](Wishes& w) { ++w.play_or_pause; });
+}
+void Live::play_again() {
+  wish([](Wishes& w) { w.again = true; });
 }
 void Live::step() {
   wish([](Wishes& w) { ++w.steps; });
@@ -163,9 +175,11 @@ bool Live::obey(Wishes wishes) {
   if (wishes.state) {
     fresh_state_ = fresh_state_ || !options_.analyzer.state || !same_services(*options_.analyzer.state, *wishes.state);
     options_.analyzer.state = wishes.state;
+    entries_ = std::move(wishes.entries);
     analyzer_.update_state(std::move(wishes.state));
     changed = changed || (ended_ && fresh_state_);
   }
+  if (wishes.again && ended_) rewind(), changed = true;
   if (wishes.next_finding && !ended_) seeking_beyond_ = latest()->report.findings.size();
   // Asked for the same again, nothing is to be done: the next snapshot carries it anyway.
   if (wishes.focus && *wishes.focus != focus_) {
@@ -180,6 +194,31 @@ bool Live::obey(Wishes wishes) {
             : "this program was built without writing captures");
   }
   return changed;
+}
+
+void Live::rewind() {
+  std::unique_ptr<PacketSource> source = options_.reopen ? options_.reopen() : nullptr;
+  if (!source) {
+    say(options_.reopen ? "the files cannot be opened any more" : "what came through a pipe cannot be played again");
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);  // stop() may ask for it
+    source_ = std::move(source);
+    finished_ = false;
+  }
+  analyzer_ = Analyzer(options_.analyzer);
+  listen();
+  recorder_ = Recorder(recorder_.limit());
+  replay_.begin_again();
+  retired_.clear();
+  options_.keep = nullptr;  // once is enough
+  pending_ = read_ = 0;
+  newest_ = 0;
+  problem_.clear();
+  seeking_beyond_.reset();
+  ended_ = false;
+  published_packets_ = ~std::uint64_t{0};
 }
 
 void Live::take(std::span<const Frame> frames) {
@@ -306,6 +345,10 @@ CaptureStatus Live::status() const {
     s.speed = replay_.speed();
     s.progress = source_ && !ended_ ? source_->progress() : std::optional<double>(1.0);
   }
+  if (options_.mode == Mode::live) {
+    s.picture_cost = cost_;
+    s.picture_interval = interval(true);
+  }
   if (options_.record) {
     s.recorded_packets = recorder_.packets(), s.recorded_bytes = recorder_.bytes();
     s.recorded_limit = recorder_.limit(), s.overwritten_packets = recorder_.overwritten();
@@ -320,8 +363,9 @@ std::vector<Connection> Live::find(const std::set<ConnectionId>& ids) const {
   for (const Retired& r : retired_) {
     if (left.erase(id_of(r.connection)) != 0) found.push_back(r.connection);
   }
-  if (left.empty()) return found;
-  analyzer_.for_each_connection([&](const Connection& c, std::span<const int>) {
+  std::vector<std::uint32_t> records;
+  for (const ConnectionId& id : left) records.push_back(id.record);
+  analyzer_.for_connections(records, [&](const Connection& c, std::span<const int>) {
     if (left.erase(id_of(c)) != 0) found.push_back(c);
   });
   return found;
@@ -366,16 +410,32 @@ void Live::publish() {
     return c.kind == ConnectionKind::masqueraded || !codes.empty();
   };
   while (!retired_.empty() && retired_.front().connection.last < newest_ - kRetiredFor) retired_.pop_front();
+  std::vector<const Retired*> ended;
+  std::vector<std::uint32_t> living;
   for (const Retired& r : retired_) {
-    if (shown(r.connection, r.codes)) builder.add(r.connection, r.codes);
+    if (!shown(r.connection, r.codes)) continue;
+    ended.push_back(&r);
+    builder.count(r.connection, r.codes);
   }
   analyzer_.for_each_connection([&](const Connection& c, std::span<const int> codes) {
-    if (shown(c, codes)) builder.add(c, codes);
+    if (!shown(c, codes)) return;
+    living.push_back(c.record);
+    builder.count(c, codes);
   });
+  std::vector<std::uint32_t> records;
+  for (const std::uint32_t number : builder.choose()) {
+    if (number < ended.size()) {
+      builder.list(ended[number]->connection, ended[number]->codes);
+    } else {
+      records.push_back(living[number - ended.size()]);
+    }
+  }
+  analyzer_.for_connections(records, [&](const Connection& c, std::span<const int> codes) { builder.list(c, codes); });
   Observed observed;
   observed.sequence = ++sequence_;
   observed.tracked = analyzer_.live_connections();
   observed.state = options_.analyzer.state.get();
+  observed.entries = entries_.get();
   observed.capture = std::move(capture);
   observed.ladder = make_ladder();
   auto snapshot = builder.finish(std::move(observed));

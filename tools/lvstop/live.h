@@ -47,6 +47,8 @@ struct FeedOptions {
   /// Called on the capture thread for each connection that left the table (live): `--format ndjson`.
   Analyzer::ConnectionCallback on_retired;
   bool record = true;  // false: no ladders, no saving (--once, ndjson)
+  /// Replay: the same files once more, from their beginnings. Called on the capture thread. None where that cannot be.
+  std::function<std::unique_ptr<PacketSource>()> reopen;
 };
 
 class Live final : public Control {
@@ -80,6 +82,7 @@ class Live final : public Control {
   void save_packets(PacketSave) override;
   void refresh_every(double seconds) override;
   void play_or_pause() override;
+  void play_again() override;
   void step() override;
   void speed(double) override;
   void to_next_finding() override;
@@ -88,12 +91,13 @@ class Live final : public Control {
   struct Wishes {
     std::optional<std::optional<ConnectionId>> focus;
     std::shared_ptr<const KernelState> state;
+    std::shared_ptr<const KernelEntries> entries;  // of `state`
     std::vector<PacketSave> saves;
     std::optional<double> refresh, speed;
     unsigned play_or_pause = 0, steps = 0;
-    bool next_finding = false;
+    bool next_finding = false, again = false;
     [[nodiscard]] bool any() const {
-      return focus || state || !saves.empty() || refresh || speed || play_or_pause != 0 || steps != 0 || next_finding;
+      return focus || state || !saves.empty() || refresh || speed || play_or_pause != 0 || steps != 0 || next_finding || again;
     }
   };
   struct Retired {
@@ -103,13 +107,17 @@ class Live final : public Control {
 
   void run();
   bool read_some();
+  /// To connections that leave the table.
+  void listen();
+  /// To the beginning of the files, as if nothing had been read.
+  void rewind();
   void take(std::span<const Frame> frames);
   /// True when something that a snapshot shows has changed.
   bool obey(Wishes wishes);
   void publish();
   void republish_ladder();
   void wake();
-  /// Those that are in the table or left it lately, in one pass.
+  /// Those that are in the table or left it lately.
   std::vector<Connection> find(const std::set<ConnectionId>& ids) const;
   std::optional<Ladder> make_ladder() const;
   CaptureStatus status() const;
@@ -128,6 +136,7 @@ class Live final : public Control {
   std::vector<Packet> packets_;
   std::size_t pending_ = 0, read_ = 0;  // frames_[pending_ .. read_) wait for their time
   std::deque<Retired> retired_;
+  std::shared_ptr<const KernelEntries> entries_;  // of options_.analyzer.state
   std::optional<ConnectionId> focus_;
   std::uint64_t sequence_ = 0;
   std::uint64_t published_packets_ = ~std::uint64_t{0};

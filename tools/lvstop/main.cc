@@ -60,6 +60,16 @@ struct Opened {
   std::vector<std::string> notes;
 };
 
+/// The files once more. Without a word: a screen stands where complaints would go. nullptr: none can be opened.
+std::unique_ptr<PacketSource> reopen(const Options& o) {
+  std::vector<std::unique_ptr<PacketSource>> sources;
+  for (std::size_t i = 0; i < o.read.size(); ++i) {
+    auto opened = open_capture_file(o.read[i], {.filter = o.filter, .source_index = static_cast<std::uint16_t>(i)});
+    if (opened) sources.push_back(std::move(*opened));
+  }
+  return sources.empty() ? nullptr : merge_sources(std::move(sources));
+}
+
 int failed(const Error& error) {
   if (error.code == ErrorCode::usage) return tool::bad_usage("lvstop", error.message);
   tool::complain("lvstop", error.message);
@@ -217,6 +227,7 @@ int run(const Options& o) {
   feed.history_bytes = std::size_t{o.history_mib} << 20;
   feed.record = interactive;
   feed.write_packets = save_packets;
+  if (!o.read.empty() && std::find(o.read.begin(), o.read.end(), "-") == o.read.end()) feed.reopen = [&o] { return reopen(o); };
   feed.inputs = opened.inputs_text;
   feed.notes = opened.notes;
   if (feed.mode == Mode::live) feed.host = host_name();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <unordered_map>
 #include <utility>
 
@@ -16,41 +17,62 @@ void add_code(std::vector<int>& codes, std::optional<Severity>& worst, const Fin
   if (!worst || finding.severity > *worst) worst = finding.severity;
 }
 
-std::optional<Quantiles> quantiles(std::vector<std::int64_t>& values) {
-  if (values.empty()) return std::nullopt;
-  const auto nth = [&](double q) {
-    const auto at = static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5);
-    const auto it = values.begin() + static_cast<std::ptrdiff_t>(at);
-    std::nth_element(values.begin(), it, values.end());
-    return *it;
-  };
-  return Quantiles{values.size(), nth(0.5), nth(0.95)};
+/// Times of many connections: an evenly spread part of them once there are too many.
+class Times {
+ public:
+  void add(std::int64_t value) {
+    if ((count_++ & (stride_ - 1)) != 0) return;
+    if (values_.size() == SnapshotBuilder::kMostTimes) {
+      for (std::size_t i = 0; i < values_.size() / 2; ++i) values_[i] = values_[2 * i];
+      values_.resize(values_.size() / 2);
+      stride_ *= 2;
+      if (((count_ - 1) & (stride_ - 1)) != 0) return;
+    }
+    values_.push_back(value);
+  }
+  std::optional<Quantiles> quantiles() {
+    if (values_.empty()) return std::nullopt;
+    const auto nth = [this](double q) {
+      const auto at = static_cast<std::size_t>(q * static_cast<double>(values_.size() - 1) + 0.5);
+      const auto it = values_.begin() + static_cast<std::ptrdiff_t>(at);
+      std::nth_element(values_.begin(), it, values_.end());
+      return *it;
+    };
+    return Quantiles{count_, nth(0.5), nth(0.95)};
+  }
+
+ private:
+  std::vector<std::int64_t> values_;
+  std::uint64_t count_ = 0, stride_ = 1;  // a power of two
+};
+
+void add_begin(History& history, const Connection& c, Timestamp now) {
+  const Timestamp begun = now - c.first;
+  if (begun < 0 || begun >= static_cast<Timestamp>(kHistorySeconds) * kSecond) return;
+  ++history[kHistorySeconds - 1 - static_cast<std::size_t>(begun / kSecond)];
 }
 
 /// What the connections of one destination or service add up to.
 struct Gathered {
-  std::vector<std::int64_t> director, real_server, client, response;
+  Times director, real_server, client, response;
   std::uint64_t open = 0, repeats = 0, resets = 0;
   History history{};
 
   void add(const Connection& c, Timestamp now) {
-    if (c.director_request) director.push_back(*c.director_request + c.director_reply.value_or(0));
-    if (c.real_server) real_server.push_back(*c.real_server);
-    if (c.client_rtt) client.push_back(*c.client_rtt);
-    if (c.response) response.push_back(*c.response);
+    if (c.director_request) director.add(*c.director_request + c.director_reply.value_or(0));
+    if (c.real_server) real_server.add(*c.real_server);
+    if (c.client_rtt) client.add(*c.client_rtt);
+    if (c.response) response.add(*c.response);
     if (c.state != ConnectionState::closed && c.state != ConnectionState::reset) ++open;
     if (c.state == ConnectionState::reset) ++resets;
     for (const LegCount& leg : c.legs) repeats += leg.repeats;
-    const Timestamp begun = now - c.first;
-    if (begun >= 0 && begun / kSecond < static_cast<Timestamp>(kHistorySeconds)) {
-      ++history[kHistorySeconds - 1 - static_cast<std::size_t>(begun / kSecond)];
-    }
+    add_begin(history, c, now);
   }
   void into(Tally& tally) {
-    tally.director = quantiles(director);
-    tally.real_server = quantiles(real_server);
-    tally.client = quantiles(client);
-    tally.response = quantiles(response);
+    tally.director = director.quantiles();
+    tally.real_server = real_server.quantiles();
+    tally.client = client.quantiles();
+    tally.response = response.quantiles();
     tally.open = open, tally.repeats = repeats, tally.resets = resets;
     tally.history = history;
   }
@@ -102,19 +124,17 @@ void put_findings_on_services(Snapshot& s, const std::map<int, Severity>& severi
   }
 }
 
-void add_kernel_entries(Snapshot& s, const KernelState& state) {
-  if (!state.known.connections) return;
-  std::map<std::pair<std::uint8_t, Endpoint>, const IpvsConnection*> by_client;
-  for (const IpvsConnection& entry : state.ipvs.connections) {
-    if (entry.client.port != 0) by_client[{entry.protocol, entry.client}] = &entry;
-  }
-  for (ConnectionRow& row : s.connections) {
-    const Connection& c = row.connection;
-    const auto it = by_client.find({c.protocol, c.client});
-    if (it == by_client.end() || (c.vip && *c.vip != it->second->vip)) continue;
-    row.ipvs_state = printable(it->second->state, 32);
-    row.expires = it->second->expires;
-  }
+std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {
+  hash = (hash ^ value) * 0x9e3779b97f4a7c15;
+  return hash ^ hash >> 29;
+}
+std::uint64_t hash_of(const Address& address) {
+  std::array<std::uint64_t, 2> halves{};
+  std::memcpy(halves.data(), address.bytes.data(), sizeof halves);
+  return mixed(mixed(1, halves[0]), halves[1]);
+}
+std::uint64_t hash_of(std::uint8_t protocol, const Endpoint& client) {
+  return mixed(hash_of(client.address), std::uint64_t{client.port} << 8 | protocol);
 }
 
 }  // namespace
@@ -148,13 +168,24 @@ bool is_broken(const Connection& c) {
 }
 
 struct SnapshotBuilder::Sums {
-  struct Slot {
-    std::size_t service, real_server;
+  struct Place {
+    std::size_t service = 0;
+    Address rip;
+    friend bool operator==(const Place&, const Place&) = default;
   };
-  std::map<std::pair<std::size_t, Address>, std::vector<Slot>> slots;
+  struct HashOfPlace {
+    std::size_t operator()(const Place& p) const { return mixed(hash_of(p.rip), p.service); }
+  };
+  /// A connection that may be listed: the worthier, the larger.
+  struct Candidate {
+    std::uint64_t worth = 0;  // whether something is wrong with it, then when its last packet came
+    std::uint32_t number = 0;
+  };
+  std::unordered_map<Place, std::vector<std::size_t>, HashOfPlace> slots;  // real servers; one RIP may stand twice
   std::vector<Gathered> of_service;
   std::vector<std::vector<Gathered>> of_server;
-  Gathered all;
+  std::vector<Candidate> candidates;
+  History history{};
   std::map<int, Severity> severity;
 };
 
@@ -185,7 +216,7 @@ SnapshotBuilder::SnapshotBuilder(Report report, Timestamp now, std::size_t limit
       server.tally.connections = d.connections, server.tally.healthy = d.healthy;
       server.tally.broken = d.broken, server.tally.undecided = d.undecided;
       server.tally.legs = d.legs;
-      sums_->slots[{i, d.destination.rip}].push_back({i, row.real_servers.size()});
+      sums_->slots[{i, d.destination.rip}].push_back(row.real_servers.size());
       row.real_servers.push_back(std::move(server));
     }
     sums_->of_server.emplace_back(row.real_servers.size());
@@ -196,45 +227,56 @@ SnapshotBuilder::SnapshotBuilder(Report report, Timestamp now, std::size_t limit
 
 SnapshotBuilder::~SnapshotBuilder() = default;
 
-void SnapshotBuilder::add(const Connection& c, std::span<const int> codes) {
+void SnapshotBuilder::count(const Connection& c, std::span<const int> codes) {
   Snapshot& s = *snapshot_;
-  sums_->all.add(c, s.now);
+  add_begin(sums_->history, c, s.now);
   if (c.service && *c.service < s.services.size()) {
     sums_->of_service[*c.service].add(c, s.now);
     const auto it = c.rip ? sums_->slots.find({*c.service, c.rip->address}) : sums_->slots.end();
     if (it != sums_->slots.end()) {
       // One RIP may stand twice in a service, with different ports.
-      const Sums::Slot* chosen = &it->second.front();
-      for (const Sums::Slot& slot : it->second) {
-        if (s.services[slot.service].real_servers[slot.real_server].port == c.rip->port) chosen = &slot;
+      std::size_t chosen = it->second.front();
+      for (const std::size_t slot : it->second) {
+        if (s.services[*c.service].real_servers[slot].port == c.rip->port) chosen = slot;
       }
-      sums_->of_server[chosen->service][chosen->real_server].add(c, s.now);
+      sums_->of_server[*c.service][chosen].add(c, s.now);
     }
   }
-  ConnectionRow row;
+  constexpr std::uint64_t kWrong = std::uint64_t{1} << 63;
+  const auto last = static_cast<std::uint64_t>(std::max<Timestamp>(c.last, 0));
+  sums_->candidates.push_back(
+      {(codes.empty() && !is_broken(c) ? 0 : kWrong) | last, static_cast<std::uint32_t>(sums_->candidates.size())});
+}
+
+std::vector<std::uint32_t> SnapshotBuilder::choose() {
+  std::vector<Sums::Candidate>& all = sums_->candidates;
+  if (all.size() > limit_) {
+    // Of equals the earlier, so that one table always gives one list.
+    std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(limit_), all.end(),
+                     [](const Sums::Candidate& a, const Sums::Candidate& b) {
+                       return a.worth != b.worth ? a.worth > b.worth : a.number < b.number;
+                     });
+    all.resize(limit_);
+  }
+  std::vector<std::uint32_t> numbers;
+  numbers.reserve(all.size());
+  for (const Sums::Candidate& c : all) numbers.push_back(c.number);
+  std::sort(numbers.begin(), numbers.end());
+  snapshot_->connections.reserve(numbers.size());
+  return numbers;
+}
+
+void SnapshotBuilder::list(const Connection& c, std::span<const int> codes) {
+  ConnectionRow& row = snapshot_->connections.emplace_back();
   row.connection = c;
+  if (codes.empty()) return;
   row.codes.assign(codes.begin(), codes.end());
   sort_codes(row.codes, sums_->severity);
   row.worst = worst_of(row.codes, sums_->severity);
-  s.connections.push_back(std::move(row));
-  if (s.connections.size() >= 2 * limit_) prune();
-}
-
-void SnapshotBuilder::prune() {
-  std::vector<ConnectionRow>& rows = snapshot_->connections;
-  if (rows.size() <= limit_) return;
-  const auto worth = [](const ConnectionRow& row) { return !row.codes.empty() || is_broken(row.connection); };
-  std::nth_element(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(limit_), rows.end(),
-                   [&](const ConnectionRow& a, const ConnectionRow& b) {
-                     if (worth(a) != worth(b)) return worth(a);
-                     return a.connection.last > b.connection.last;
-                   });
-  rows.resize(limit_);
 }
 
 std::shared_ptr<const Snapshot> SnapshotBuilder::finish(Observed observed) {
   Snapshot& s = *snapshot_;
-  prune();
   s.sequence = observed.sequence;
   s.capture = std::move(observed.capture);
   s.tracked = observed.tracked;
@@ -243,9 +285,16 @@ std::shared_ptr<const Snapshot> SnapshotBuilder::finish(Observed observed) {
   s.evicted = tally.evicted_half_open + tally.evicted_closed + tally.evicted_other;
   if (observed.state != nullptr) {
     s.state_taken = observed.state->taken;
-    add_kernel_entries(s, *observed.state);
   }
-  s.history = sums_->all.history;
+  if (observed.entries != nullptr) {
+    for (ConnectionRow& row : s.connections) {
+      if (const IpvsConnection* entry = observed.entries->find(row.connection)) {
+        row.ipvs_state = printable(entry->state, 32);
+        row.expires = entry->expires;
+      }
+    }
+  }
+  s.history = sums_->history;
   for (std::size_t i = 0; i < s.services.size(); ++i) {
     std::vector<RealServerRow>& servers = s.services[i].real_servers;
     sums_->of_service[i].into(s.services[i].tally);
@@ -265,6 +314,27 @@ std::shared_ptr<const Snapshot> SnapshotBuilder::finish(Observed observed) {
                                                       : "--no-state, or no privilege to read it"});
   }
   return std::move(snapshot_);
+}
+
+KernelEntries::KernelEntries(std::shared_ptr<const KernelState> state) : state_(std::move(state)) {
+  if (!state_ || !state_->known.connections) return;
+  const std::vector<IpvsConnection>& entries = state_->ipvs.connections;
+  by_client_.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].client.port != 0)
+      by_client_.emplace_back(hash_of(entries[i].protocol, entries[i].client), static_cast<std::uint32_t>(i));
+  }
+  std::sort(by_client_.begin(), by_client_.end());
+}
+
+const IpvsConnection* KernelEntries::find(const Connection& c) const {
+  const std::uint64_t hash = hash_of(c.protocol, c.client);
+  const auto from = std::lower_bound(by_client_.begin(), by_client_.end(), std::make_pair(hash, std::uint32_t{0}));
+  for (auto it = from; it != by_client_.end() && it->first == hash; ++it) {
+    const IpvsConnection& entry = state_->ipvs.connections[it->second];
+    if (entry.protocol == c.protocol && entry.client == c.client && (!c.vip || *c.vip == entry.vip)) return &entry;
+  }
+  return nullptr;
 }
 
 const Finding* find_finding(const Snapshot& s, int code) {

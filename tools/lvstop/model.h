@@ -1,6 +1,6 @@
 // What the screens show: one immutable picture of the capture at one moment.
 //
-// The capture thread builds a Snapshot (build_snapshot, a pure function of what the analyzer says) and publishes it by
+// The capture thread builds a Snapshot (SnapshotBuilder: of what the analyzer says, nothing else) and publishes it by
 // shared_ptr; nobody changes it afterwards, so screens read it without locks and a frozen screen just keeps its own.
 // Every string is printable. Units: nanoseconds, bytes. Not seen is not absent: an empty optional is "not known".
 #pragma once
@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lvsnat/connection.h"
@@ -133,6 +134,8 @@ struct CaptureStatus {
   std::uint64_t recorded_packets = 0, recorded_bytes = 0, recorded_limit = 0, overwritten_packets = 0;
   std::string problem;       // why the capture ended early, or empty
   std::string keep_problem;  // why -w no longer writes, or empty
+  // Nanoseconds: processor time that the picture before took, and least time from it to the next. 0: not known.
+  std::int64_t picture_cost = 0, picture_interval = 0;
 };
 
 struct Snapshot {
@@ -150,32 +153,56 @@ struct Snapshot {
   std::optional<Timestamp> state_taken;  // when the kernel state was read, where that is told
 };
 
+/// The kernel's table of IPVS connections, found by client. Made once for each reading of the state: the table may be large.
+class KernelEntries {
+ public:
+  explicit KernelEntries(std::shared_ptr<const KernelState> state);
+  /// nullptr: the table was not read, or has no such entry.
+  [[nodiscard]] const IpvsConnection* find(const Connection&) const;
+
+ private:
+  std::shared_ptr<const KernelState> state_;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> by_client_;  // hash and position, ascending
+};
+
 /// What the capture thread knows besides the report and the connections.
 struct Observed {
   std::uint64_t sequence = 0;
   std::uint64_t tracked = 0;
-  const KernelState* state = nullptr;  // borrowed for the call
+  const KernelState* state = nullptr;      // borrowed for the call
+  const KernelEntries* entries = nullptr;  // of `state`; borrowed for the call
   CaptureStatus capture;
   std::optional<Ladder> ladder;
 };
 
-/// Takes connections one by one, so that a table of any size is summed up whole and listed up to a limit, in memory
-/// that depends on the limit only (times apart: eight bytes each).
+/// A table of any size, summed up whole and listed up to a limit, in two passes: each connection is counted, and those that
+/// are chosen are listed. Copying a connection costs far more than counting it.
+///
+///   for (const Connection& c : table) builder.count(c, codes);
+///   for (const std::uint32_t n : builder.choose()) builder.list(table[n], codes);
+///   snapshot = builder.finish(observed);
+///
+/// Memory: `limit` rows, 16 bytes for each connection counted, and kMostTimes times of a kind for each destination.
 class SnapshotBuilder {
  public:
+  /// Medians and percentiles are those of at most so many connections, evenly spread over all; of at least half as many.
+  static constexpr std::size_t kMostTimes = 4'096;
+
   SnapshotBuilder(Report report, Timestamp now, std::size_t limit = kMaxListed);
   ~SnapshotBuilder();
   SnapshotBuilder(const SnapshotBuilder&) = delete;
   SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
 
   /// `codes`: the findings that accuse it.
-  void add(const Connection& connection, std::span<const int> codes);
+  void count(const Connection& connection, std::span<const int> codes);
+  /// Which of them are to be listed, by the number of the call that counted them, from 0, ascending. Once, after the last.
+  std::vector<std::uint32_t> choose();
+  void list(const Connection& connection, std::span<const int> codes);
   /// Once.
   std::shared_ptr<const Snapshot> finish(Observed observed);
 
  private:
   struct Sums;
-  void prune();
   std::shared_ptr<Snapshot> snapshot_;
   std::unique_ptr<Sums> sums_;
   std::size_t limit_;

@@ -31,6 +31,12 @@ void Replay::play_or_pause(std::int64_t) {
   from_packet_.reset();  // the pause does not count
 }
 
+void Replay::begin_again() {
+  playing_ = real_time_ = true;
+  steps_ = 0;
+  from_packet_.reset();
+}
+
 void Replay::step() {
   if (steps_ < std::numeric_limits<unsigned>::max()) ++steps_;
   real_time_ = true;

@@ -19,6 +19,8 @@ class Replay {
   void shown();
 
   void play_or_pause(std::int64_t now);
+  /// Playing in real time, at the same speed, from whatever packet comes next.
+  void begin_again();
   void pause() { playing_ = false; }
   /// One packet more, then pause.
   void step();

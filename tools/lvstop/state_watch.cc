@@ -28,7 +28,7 @@ StateWatch::~StateWatch() {
 }
 
 void StateWatch::run() {
-  constexpr int kShare = 50, kSlowest = 10;
+  constexpr int kShare = 100, kSlowest = 10;
   auto wait = every_;
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, wait, [this] { return stopping_; })) {

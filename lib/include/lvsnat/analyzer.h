@@ -80,6 +80,9 @@ class LVSNAT_EXPORT Analyzer {
   using ConnectionCallback = std::function<void(const Connection&, std::span<const int> codes)>;
   /// In order of first packet's arrival in the table. After report(), with its codes.
   void for_each_connection(const ConnectionCallback& callback) const;
+  /// The same for a few: those of `records` (Connection::record) that are in the table now, in this order. Right after
+  /// report() it costs no pass over the table. A record is used again once its connection has left: `first` and `client` tell.
+  void for_connections(std::span<const std::uint32_t> records, const ConnectionCallback& callback) const;
   /// Live, or a full table: connections as they leave the table. Set before feeding.
   void on_retired(ConnectionCallback callback);
 
@@ -92,6 +95,8 @@ class LVSNAT_EXPORT Analyzer {
 
  private:
   struct Impl;
+  struct Handover;
+  [[nodiscard]] Handover hand_over_to(const ConnectionCallback& callback) const;
   std::unique_ptr<Impl> impl_;
 };
 
