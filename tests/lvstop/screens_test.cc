@@ -109,7 +109,7 @@ TEST(Screens, UnknownDropsAreNotZeroDrops) {
   p.observed.capture.mode = Mode::replay;
   const std::string narrow = screen_of(sample::finish(p), "", 40, 12, false),
                     wide = screen_of(sample::finish(p), "", 120, 24, false);
-  EXPECT_NE(wide.find("drops not told by the file"), std::string::npos);
+  EXPECT_NE(wide.find("drops not told by files"), std::string::npos);
   EXPECT_EQ((narrow + wide).find("dropped 0"), std::string::npos);
   EXPECT_EQ((narrow + wide).find("drops ?"), std::string::npos);
 }

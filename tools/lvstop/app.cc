@@ -781,7 +781,7 @@ void draw_status_line(Canvas& canvas, const Snapshot& s, Timestamp now) {
     parts.push_back({cut(printable(*s.report.host, 64), 24, canvas.unicode()), {Tone::plain, true, false}});
   parts.push_back({cut(s.capture.inputs, 48, canvas.unicode()), {Tone::faint, false, false}});
   if (s.capture.mode == Mode::replay && s.capture.dropped.value_or(0) == 0 && s.capture.dropped_partly_unknown)
-    parts.push_back({"drops not told by the file", {Tone::faint, false, false}});
+    parts.push_back({"drops not told by files", {Tone::faint, false, false}});
   parts.push_back({"lvstop", {Tone::faint, false, false}});
   int at = 0;
   for (const Part& part : parts) {

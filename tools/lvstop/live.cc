@@ -214,7 +214,8 @@ void Live::rewind() {
   retired_.clear();
   options_.keep = nullptr;  // once is enough
   pending_ = read_ = 0;
-  newest_ = 0;
+  length_ = newest_ - oldest_;
+  oldest_ = newest_ = 0;
   problem_.clear();
   seeking_beyond_.reset();
   ended_ = false;
@@ -234,7 +235,10 @@ void Live::take(std::span<const Frame> frames) {
     decode(frames, {packets_.data(), frames.size()});
     recorder_.add(frames, {packets_.data(), frames.size()});
   }
-  for (const Frame& frame : frames) newest_ = std::max(newest_, frame.time);
+  for (const Frame& frame : frames) {
+    oldest_ = oldest_ == 0 ? frame.time : std::min(oldest_, frame.time);
+    newest_ = std::max(newest_, frame.time);
+  }
 }
 
 bool Live::read_some() {
@@ -343,7 +347,11 @@ CaptureStatus Live::status() const {
   if (options_.mode == Mode::replay) {
     if (replay_.real_time()) s.play = ended_ ? Play::ended : replay_.playing() || seeking_beyond_ ? Play::playing : Play::paused;
     s.speed = replay_.speed();
-    s.progress = source_ && !ended_ ? source_->progress() : std::optional<double>(1.0);
+    // By time, once that is known: a small file is read at once, however long it plays.
+    const auto played = [this] {
+      return std::clamp(static_cast<double>(newest_ - oldest_) / static_cast<double>(*length_), 0.0, 1.0);
+    };
+    s.progress = ended_ || !source_ ? 1.0 : length_.value_or(0) > 0 ? played() : source_->progress();
   }
   if (options_.mode == Mode::live) {
     s.picture_cost = cost_;

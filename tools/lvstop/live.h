@@ -144,7 +144,8 @@ class Live final : public Control {
   std::int64_t cost_ = 0;                              // processor time of the last snapshot
   bool fresh_state_ = false;                           // no snapshot has shown the kernel's state as it is now
   std::optional<std::size_t> seeking_beyond_;          // to the next finding: how many there were
-  Timestamp newest_ = 0;
+  Timestamp oldest_ = 0, newest_ = 0;                  // of the packets read
+  std::optional<std::int64_t> length_;                 // of what is replayed, once it was read to its end
   bool ended_ = false;
   std::string problem_;
   std::optional<Error> keep_error_;
