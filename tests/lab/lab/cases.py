@@ -87,7 +87,8 @@ def hops(host, rip, status, expect, besides=''):
 
 def testimony(host, status, expect):
     """lvstrace on a real server before anybody connects; its report is kept for the director."""
-    command = "sh -c '" + STATIC + ' "$@" >/run/cap/testimony.json; status=$?; cat /run/cap/testimony.json; exit $status\' lvstrace'
+    script = STATIC + ' "$@" >/run/cap/testimony.json; status=$?; cat /run/cap/testimony.json; exit $status'
+    command = f"sh -c '{script}' lvstrace"
     return ask(host, command, status, expect, when='before', label=f'{host} testimony')
 
 
