@@ -14,6 +14,7 @@
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/text.h"
 
@@ -52,6 +53,11 @@ class Unpacker : public ByteStream {
     failure_ = std::string("damaged ") + kind + " data: " + why;
     done_ = true;
   }
+  /// Nothing is wrong with the data.
+  void out_of_memory(const char* kind) {
+    failure_ = std::string("not enough memory to unpack ") + kind + " data";
+    done_ = true;
+  }
   bool done_ = false;
 
  private:
@@ -64,7 +70,7 @@ class Unpacker : public ByteStream {
 class GzipStream final : public Unpacker {
  public:
   GzipStream(ByteStream& input, std::span<const std::uint8_t> head) : Unpacker(input, head) {
-    if (inflateInit2(&z_, 15 + 16) != Z_OK) fail("gzip", "out of memory");
+    if (inflateInit2(&z_, 15 + 16) != Z_OK) out_of_memory("gzip");
   }
   ~GzipStream() override { inflateEnd(&z_); }
 
@@ -95,6 +101,8 @@ class GzipStream final : public Unpacker {
           cut_ = true;
           done_ = true;
         }
+      } else if (rc == Z_MEM_ERROR) {
+        out_of_memory("gzip");
       } else {
         fail("gzip", z_.msg != nullptr ? z_.msg : "it cannot be unpacked");
       }
@@ -111,7 +119,7 @@ class GzipStream final : public Unpacker {
 class ZstdStream final : public Unpacker {
  public:
   ZstdStream(ByteStream& input, std::span<const std::uint8_t> head) : Unpacker(input, head), z_(ZSTD_createDStream()) {
-    if (z_ == nullptr) fail("zstd", "out of memory");
+    if (z_ == nullptr) out_of_memory("zstd");
   }
   ~ZstdStream() override { ZSTD_freeDStream(z_); }
 
@@ -126,7 +134,9 @@ class ZstdStream final : public Unpacker {
       ZSTD_outBuffer out{to, room, 0};
       const std::size_t rc = ZSTD_decompressStream(z_, &out, &in);
       advance_to(in.size - in.pos);
-      if (ZSTD_isError(rc) != 0) {
+      if (ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation) {
+        out_of_memory("zstd");
+      } else if (ZSTD_isError(rc) != 0) {
         fail("zstd", ZSTD_getErrorName(rc));
       } else {
         frame_ended_ = rc == 0;
@@ -148,7 +158,7 @@ class ZstdStream final : public Unpacker {
 class XzStream final : public Unpacker {
  public:
   XzStream(ByteStream& input, std::span<const std::uint8_t> head) : Unpacker(input, head) {
-    if (lzma_stream_decoder(&z_, kXzMemory, LZMA_CONCATENATED) != LZMA_OK) fail("xz", "out of memory");
+    if (lzma_stream_decoder(&z_, kXzMemory, LZMA_CONCATENATED) != LZMA_OK) out_of_memory("xz");
   }
   ~XzStream() override { lzma_end(&z_); }
 
@@ -169,6 +179,8 @@ class XzStream final : public Unpacker {
           cut_ = true;
           done_ = true;
         }
+      } else if (rc == LZMA_MEM_ERROR) {
+        out_of_memory("xz");
       } else if (rc == LZMA_MEMLIMIT_ERROR) {
         fail("xz", "unpacking it would take more than 256 MiB of memory");
       } else {

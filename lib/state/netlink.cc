@@ -98,6 +98,7 @@ Result<NetlinkSocket::End> NetlinkSocket::receive(bool dump, int& error, const T
       rest = rest.subspan(std::min<std::size_t>(rest.size(), (header.nlmsg_len + 3u) & ~std::size_t{3}));
       if (header.nlmsg_seq != sequence_) continue;  // what an earlier question left behind
       interrupted = interrupted || (header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+      interrupted = interrupted || header.nlmsg_type == NLMSG_OVERRUN;  // something was lost
       if (header.nlmsg_type == NLMSG_NOOP || header.nlmsg_type == NLMSG_OVERRUN) continue;
       if (header.nlmsg_type == NLMSG_ERROR || header.nlmsg_type == NLMSG_DONE) {
         const int code = number_in<std::int32_t>(body).value_or(0);

@@ -68,6 +68,7 @@ class Rules {
     if (abi >= 3) handled_ |= kTruncate;
     const landlock_ruleset_attr attributes{handled_};
     fd_ = static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0));
+    if (fd_ < 0) error_ = errno;
   }
   ~Rules() {
     if (fd_ >= 0) close(fd_);
@@ -78,7 +79,11 @@ class Rules {
   /// A path that is not there needs no right. Neither does a pipe, which is in no folder.
   void allow(const std::string& path, std::uint64_t rights) {
     const int target = open(path.c_str(), O_PATH | O_CLOEXEC);
-    if (target < 0) return;
+    if (target < 0) {
+      // Whatever else is wrong with a path, who opens it is told. Without descriptors it could be opened and would be refused.
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) error_ = errno;
+      return;
+    }
     landlock_path_beneath_attr rule{};
     rule.parent_fd = target;
     rule.allowed_access = rights & handled_;
@@ -89,11 +94,15 @@ class Rules {
     }
     close(target);
   }
-  [[nodiscard]] bool enforce() const { return fd_ >= 0 && syscall(SYS_landlock_restrict_self, fd_, 0) == 0; }
+  /// 0, or the errno for which nothing is enforced.
+  [[nodiscard]] int enforce() const {
+    if (error_ != 0) return error_;
+    return syscall(SYS_landlock_restrict_self, fd_, 0) == 0 ? 0 : errno;
+  }
 
  private:
   std::uint64_t handled_ = 0;
-  int fd_ = -1;
+  int fd_ = -1, error_ = 0;
 };
 
 std::string folder_of(const std::filesystem::path& path) {
@@ -153,8 +162,9 @@ int lock_files(const Remaining& remaining, std::string& missing) {
     for (const char* path : {"/etc/iproute2", "/etc/xtables", "/etc/ethertypes"}) rules.allow(path, kRead);
   }
   if (remaining.new_files) rules.allow("/", LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate);
-  if (rules.enforce()) return abi;
-  missing = "Landlock: " + std::generic_category().message(errno);
+  const int error = rules.enforce();
+  if (error == 0) return abi;
+  missing = "no Landlock: " + std::generic_category().message(error);
   return 0;
 }
 

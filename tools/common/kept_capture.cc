@@ -3,8 +3,11 @@
 #include <string>
 #include <utility>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+#include "common/interruption.h"
 #include "common/output.h"
 
 namespace lvsnat::tool {
@@ -22,25 +25,42 @@ Result<std::unique_ptr<KeptCapture>> KeptCapture::create(const std::string& path
   kept->path_ = path;
   kept->part_ = *part;
   kept->writer_ = std::move(*writer);
+  remember_unfinished(*part);
   return kept;
 }
 
 KeptCapture::~KeptCapture() {
-  if (!part_.empty()) unlink(part_.c_str());
+  if (part_.empty()) return;
+  unlink(part_.c_str());
+  forget_unfinished(part_);
+}
+
+Status KeptCapture::told(Status status) {
+  if (status || error_) return error_ ? Status(*error_) : status;
+  // The name beside it means nothing to the user.
+  std::string message = status.error().message;
+  const std::string part = printable(part_, 300);
+  if (const std::size_t at = message.find(part); at != std::string::npos) message.replace(at, part.size(), printable(path_, 300));
+  error_ = Error{status.error().code, std::move(message)};
+  return *error_;
 }
 
 Status KeptCapture::write(const Frame& frame, const std::vector<Vantage>& vantages, const std::string& words) {
-  return writer_->write(frame, vantages, words);
+  if (error_) return *error_;
+  return told(writer_->write(frame, vantages, words));
 }
 
-Status KeptCapture::close() {
-  if (Status closed = writer_->close(); !closed) return Error{closed.error().code, path_ + ": " + closed.error().message};
-  return ok();
-}
+Status KeptCapture::close() { return told(writer_->close()); }
 
 Status KeptCapture::commit() {
-  if (Status closed = close(); !closed) return closed;
-  return rename_over(std::exchange(part_, {}), path_);
+  const Status closed = close();
+  struct stat about {};
+  // Of a disk that was full from the start there is nothing to keep.
+  if (!closed && (stat(part_.c_str(), &about) != 0 || about.st_size == 0)) return closed;
+  const std::string part = std::exchange(part_, {});
+  forget_unfinished(part);
+  const Status named = rename_over(part, path_);
+  return closed ? named : closed;
 }
 
 }  // namespace lvsnat::tool

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,8 @@
 
 namespace lvsnat::tool {
 
-/// A capture file of mode 0600 that appears under its name when it is complete. For --evidence and -w.
+/// A capture file of mode 0600 that appears under its name when it is complete, or when no more of it can be written: whole
+/// packets only. For --evidence and -w.
 class KeptCapture {
  public:
   /// Becomes the file's section header: who wrote it, and what it holds.
@@ -28,18 +30,23 @@ class KeptCapture {
   KeptCapture& operator=(const KeptCapture&) = delete;
   ~KeptCapture();
 
+  /// Errors: the first one, then and for every later call, which writes nothing more.
   Status write(const Frame& frame, const std::vector<Vantage>& vantages, const std::string& words = {});
   /// All packets are in the file, which does not have its name yet. Later write()s are errors.
   Status close();
-  /// close(), and the file gets its name.
+  /// close(), and the file gets its name, if there is anything in it. Errors: the first one, also of write().
   Status commit();
+  /// Something could not be written.
+  [[nodiscard]] bool broken() const { return error_.has_value(); }
   /// Where the file is until commit().
   [[nodiscard]] const std::string& unfinished() const { return part_; }
 
  private:
   KeptCapture() = default;
+  Status told(Status status);
   std::string path_, part_;
   std::unique_ptr<CaptureWriter> writer_;
+  std::optional<Error> error_;
 };
 
 }  // namespace lvsnat::tool

@@ -232,6 +232,15 @@ void complain(std::string_view tool, std::string_view message) {
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
+int run_out(std::string_view tool, const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+    complain(tool, "out of memory: nothing was diagnosed; a smaller table (--max-connections) or capture (-F) takes less");
+  } else {
+    complain(tool, std::string("nothing was diagnosed: ") + error.what());
+  }
+  return kUnknown;
+}
+
 int bad_usage(std::string_view tool, std::string_view message) {
   complain(tool, std::string(message) + " ('" + std::string(tool) + " --help' shows how it is used)");
   return kUnknown;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,6 +65,8 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv);
 
 /// "lvsdiag: message", one line without control characters, on standard error.
 void complain(std::string_view tool, std::string_view message);
+/// Only memory, threads and the like run out of a program as an exception; everything else is a value. Returns 3.
+int run_out(std::string_view tool, const std::exception& error);
 /// Bad usage: the message, and where to read on. Returns 3.
 int bad_usage(std::string_view tool, std::string_view message);
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "common/interruption.h"
 
 namespace lvsnat::tool {
 namespace {
@@ -120,6 +121,7 @@ Result<std::unique_ptr<Output>> Output::open(const std::string& path, const Opti
     output->part_.clear();
     return failure(path, errno);
   }
+  remember_unfinished(output->part_);
   // A report that was made private stays private.
   if (target->exists && fchmod(output->fd_, target->mode & options.mode) != 0) return failure(path, errno);
   return output;
@@ -127,7 +129,10 @@ Result<std::unique_ptr<Output>> Output::open(const std::string& path, const Opti
 
 Output::~Output() {
   if (!committed_ && part_.empty()) static_cast<void>(flush().has_value());
-  if (!committed_ && !part_.empty()) unlink(part_.c_str());
+  if (!part_.empty()) {
+    if (!committed_) unlink(part_.c_str());
+    forget_unfinished(part_);
+  }
   if (owns_fd_ && fd_ >= 0) close(fd_);
 }
 
@@ -192,6 +197,7 @@ Status rename_over(const std::string& part, const std::string& path) {
 
 void prepare_standard_streams() {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
     // Read-only also for output: writing must fail, not vanish. open() takes the lowest free number, which is fd.

@@ -67,7 +67,7 @@ std::string collision(const std::vector<std::pair<std::string_view, std::string>
                       const std::vector<std::string>& inputs);
 
 /// Descriptors 0 to 2 that are closed are opened on /dev/null, so that no capture or output file becomes standard output; SIGPIPE
-/// becomes the error of a write.
+/// and SIGXFSZ (a limit on file sizes) become the error of a write.
 void prepare_standard_streams();
 
 }  // namespace lvsnat::tool

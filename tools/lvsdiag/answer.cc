@@ -59,6 +59,11 @@ int failed(const Error& error) {
   return kUnknown;
 }
 
+bool told(const Status& status) {
+  if (!status) failed(status.error());
+  return status.has_value();
+}
+
 void tell_why_unknown(const Report& report) {
   std::string line = "nothing could be diagnosed";
   if (!report.findings.empty()) {

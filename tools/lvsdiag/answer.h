@@ -20,6 +20,8 @@ std::string rendered(const DiagnosisOptions& options, const Report& report, int 
 
 /// One line on standard error; returns 3.
 int failed(const Error& error);
+/// Tells an error as failed() does. True: there was none.
+bool told(const Status& status);
 /// Something without which no diagnosis can begin: told in words, and as a report where a program reads the answer. Returns 3.
 int give_up(const DiagnosisOptions& options, const std::string& why);
 /// The same once the answer is open: no other file can be made by then.

@@ -64,7 +64,8 @@ Status write_evidence(const CommonOptions& options, const Report& report, KeptCa
                                     [&file](const Frame& frame, const std::vector<Vantage>& vantages, const std::string& words) {
                                       return file.write(frame, vantages, words);
                                     });
-  return status ? file.commit() : status;
+  const Status named = file.commit();
+  return status ? named : status;
 }
 
 Status write_evidence(const KeptCapture& kept, const Report& report, KeptCapture& file) {
@@ -81,7 +82,7 @@ Status write_evidence(const KeptCapture& kept, const Report& report, KeptCapture
       const std::string& interface = vantages[frames[i].vantage].interface;
       const auto found = cited.find({interface, ++numbers[interface]});
       if (found == cited.end()) continue;
-      if (Status status = file.write(frames[i], vantages, found->second); !status) return status;
+      if (!file.write(frames[i], vantages, found->second)) return file.commit();
     }
   }
   return file.commit();

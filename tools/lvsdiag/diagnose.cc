@@ -21,11 +21,11 @@
 
 #include "base/text.h"
 #include "common/inputs.h"
+#include "common/interruption.h"
 #include "common/known.h"
 #include "common/output.h"
 #include "lvsdiag/answer.h"
 #include "lvsdiag/cited.h"
-#include "lvsdiag/interruption.h"
 #include "lvsdiag/outputs.h"
 #include "lvsdiag/testimonies.h"
 #include "lvsdiag/verbs.h"
@@ -133,9 +133,10 @@ int diagnose(const DiagnosisOptions& o) {
     while (const std::size_t n = inputs.source->read(frames)) {
       const std::span<const Frame> batch(frames.data(), n);
       analyzer.feed(batch, inputs.source->vantages());
-      if (outputs.kept) {
-        for (const Frame& frame : batch) {
-          if (Status status = outputs.kept->write(frame, inputs.source->vantages()); !status) return failed(status.error());
+      if (outputs.kept && !outputs.kept->broken()) {
+        if (const Status status = keep(*outputs.kept, batch, inputs.source->vantages()); !status) {
+          progress.clear();
+          failed(status.error());
         }
       }
       packets += n;
@@ -150,15 +151,13 @@ int diagnose(const DiagnosisOptions& o) {
   static_cast<void>(answer.write(rendered(o, report, answer.descriptor())).has_value());
   if (exit_status(report) == kUnknown && inputs.refused.size() < o.read.size()) tell_why_unknown(report);
 
-  // What is beside the answer first: it must not claim files that did not come to be.
-  if (outputs.evidence) {
-    if (Status status = write_evidence(o, report, *outputs.evidence); !status) return failed(status.error());
-  }
-  if (outputs.kept) {
-    if (Status status = outputs.kept->commit(); !status) return failed(status.error());
-  }
-  if (Status status = commit_connections(outputs); !status) return failed(status.error());
-  return finish(answer, report);
+  // What is beside the answer first: a status of 3 goes with files that did not come to be, and the answer all the same.
+  bool complete = true;
+  if (outputs.evidence) complete = told(write_evidence(o, report, *outputs.evidence)) && complete;
+  complete = commit_kept(outputs) && complete;
+  complete = told(commit_connections(outputs)) && complete;
+  const int status = finish(answer, report);
+  return complete ? status : kUnknown;
 }
 
 int check(const DiagnosisOptions& o) {

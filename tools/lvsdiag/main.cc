@@ -37,8 +37,6 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {
-    // Only memory can run out here; everything else is a value.
-    lvsnat::tool::complain("lvsdiag", error.what());
-    return lvsnat::tool::kUnknown;
+    return lvsnat::tool::run_out("lvsdiag", error);
   }
 }

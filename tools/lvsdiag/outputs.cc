@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/step_down.h"
+#include "lvsdiag/answer.h"
 
 namespace lvsnat::tool {
 namespace {
@@ -61,6 +62,20 @@ Result<Outputs> open_outputs_and_step_down(const DiagnosisOptions& o) {
   if (!confined) return confined.error();
   if (o.verbose) complain("lvsdiag", confined->words());
   return outputs;
+}
+
+Status keep(KeptCapture& kept, std::span<const Frame> batch, const std::vector<Vantage>& vantages) {
+  for (const Frame& frame : batch) {
+    if (Status status = kept.write(frame, vantages); !status) return status;
+  }
+  return ok();
+}
+
+bool commit_kept(Outputs& outputs) {
+  if (!outputs.kept) return true;
+  const bool known = outputs.kept->broken();
+  const Status status = outputs.kept->commit();
+  return known ? false : told(status);
 }
 
 Status commit_connections(Outputs& outputs) {

@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "common/interruption.h"
 #include "common/known.h"
 #include "common/output.h"
 #include "common/privileges.h"
 #include "lvsdiag/answer.h"
 #include "lvsdiag/cited.h"
-#include "lvsdiag/interruption.h"
 #include "lvsdiag/outputs.h"
 #include "lvsdiag/verbs.h"
 #include "lvsnat/capture.h"
@@ -92,8 +92,8 @@ std::vector<Service> services_of(const KernelState& host, const std::vector<Decl
   return services;
 }
 
-/// Sends and listens until everything is known or the user has had enough. Errors: those of -w.
-Status run_test(Opened& opened, WayBackTest& test, KeptCapture* kept) {
+/// Sends and listens until everything is known or the user has had enough. When -w ends early, the test goes on.
+void run_test(Opened& opened, WayBackTest& test, KeptCapture* kept) {
   const Interruptible interruptible(*opened.source);
   std::array<Frame, 256> frames;
   bool stopping = false;
@@ -107,17 +107,12 @@ Status run_test(Opened& opened, WayBackTest& test, KeptCapture* kept) {
     const std::size_t n = opened.source->read(frames);
     const std::span<const Frame> batch(frames.data(), n);
     test.feed(batch);
-    if (kept != nullptr) {
-      for (const Frame& frame : batch) {
-        if (Status status = kept->write(frame, opened.source->vantages()); !status) return status;
-      }
-    }
+    if (kept != nullptr && !kept->broken()) static_cast<void>(told(keep(*kept, batch, opened.source->vantages())));
     if (!stopping && test.finished(present())) {
       opened.source->stop();
       stopping = true;
     }
   }
-  return ok();
 }
 
 }  // namespace
@@ -168,7 +163,7 @@ int probe(const DiagnosisOptions& o) {
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
   }
   WayBackTest test(std::move(attempts), std::move(own), std::move(interfaces), options);
-  if (Status status = run_test(*opened, test, outputs->kept.get()); !status) return failed(status.error());
+  run_test(*opened, test, outputs->kept.get());
 
   Report report = judge_way_back(&state, *declared, test.results(), std::move(untested), opened->source->statistics());
   report.packets = test.packets();
@@ -183,10 +178,9 @@ int probe(const DiagnosisOptions& o) {
     }
     complain("lvsdiag", why);
   }
-  if (outputs->kept) {
-    if (Status status = outputs->kept->commit(); !status) return failed(status.error());
-  }
-  return finish(answer, report);
+  const bool complete = commit_kept(*outputs);
+  const int status = finish(answer, report);
+  return complete ? status : kUnknown;
 }
 
 }  // namespace lvsnat::tool

@@ -21,12 +21,12 @@
 #include "base/text.h"
 #include "common/capture_plan.h"
 #include "common/inputs.h"
+#include "common/interruption.h"
 #include "common/known.h"
 #include "common/output.h"
 #include "common/privileges.h"
 #include "lvsdiag/answer.h"
 #include "lvsdiag/cited.h"
-#include "lvsdiag/interruption.h"
 #include "lvsdiag/live_view.h"
 #include "lvsdiag/outputs.h"
 #include "lvsdiag/testimonies.h"
@@ -151,8 +151,8 @@ Result<Prepared> prepare(const DiagnosisOptions& o) {
   return ready;
 }
 
-/// Reads until the time is over, the user interrupts or every interface is gone. Errors: those of -w.
-Status capture(const DiagnosisOptions& o, Prepared& ready, Analyzer& analyzer, ConnectionLines& lines) {
+/// Reads until the time is over, the user interrupts or every interface is gone. When -w ends early, the diagnosis goes on.
+void capture(const DiagnosisOptions& o, Prepared& ready, Analyzer& analyzer, ConnectionLines& lines) {
   PacketSource& source = *ready.inputs.source;
   const Interruptible interruptible(source);
   LiveView view(o);
@@ -167,9 +167,10 @@ Status capture(const DiagnosisOptions& o, Prepared& ready, Analyzer& analyzer, C
     const std::size_t n = source.read(frames);
     const std::span<const Frame> batch(frames.data(), n);
     analyzer.feed(batch, source.vantages());
-    if (ready.outputs.kept) {
-      for (const Frame& frame : batch) {
-        if (Status status = ready.outputs.kept->write(frame, source.vantages()); !status) return status;
+    if (ready.outputs.kept && !ready.outputs.kept->broken()) {
+      if (const Status status = keep(*ready.outputs.kept, batch, source.vantages()); !status) {
+        view.clear();
+        failed(status.error());
       }
     }
     const Clock::time_point now = Clock::now();
@@ -188,7 +189,6 @@ Status capture(const DiagnosisOptions& o, Prepared& ready, Analyzer& analyzer, C
       view.draw(report, moment, Clock::now() - now);
     }
   }
-  return ok();
 }
 
 }  // namespace
@@ -232,7 +232,7 @@ int watch(const DiagnosisOptions& o) {
   const Clock::time_point begin = Clock::now();
   const std::set<std::string> interfaces = interfaces_now();
   if (ready.inputs.source) {
-    if (Status status = capture(o, ready, analyzer, lines); !status) return failed(status.error());
+    capture(o, ready, analyzer, lines);
   }
   analyzer.advance(present());
   if (own_state) analyzer.looked_again(look_again(present()));
@@ -253,18 +253,18 @@ int watch(const DiagnosisOptions& o) {
   Output& answer = *ready.outputs.answer;
   static_cast<void>(answer.write(rendered(o, report, answer.descriptor())).has_value());
 
-  // What is beside the answer first: it must not claim files that did not come to be.
+  // What is beside the answer first: a status of 3 goes with files that did not come to be, and the answer all the same.
+  bool complete = true;
   if (ready.outputs.kept) {
-    if (Status status = ready.outputs.kept->close(); !status) return failed(status.error());
-    if (ready.outputs.evidence) {
-      if (Status status = write_evidence(*ready.outputs.kept, report, *ready.outputs.evidence); !status) {
-        return failed(status.error());
-      }
-    }
-    if (Status status = ready.outputs.kept->commit(); !status) return failed(status.error());
+    const bool known = ready.outputs.kept->broken();
+    const Status closed = ready.outputs.kept->close();
+    if (!known) complete = told(closed);
+    if (ready.outputs.evidence) complete = told(write_evidence(*ready.outputs.kept, report, *ready.outputs.evidence)) && complete;
+    complete = commit_kept(ready.outputs) && complete;
   }
-  if (Status status = commit_connections(ready.outputs); !status) return failed(status.error());
-  return finish(answer, report);
+  complete = told(commit_connections(ready.outputs)) && complete;
+  const int status = finish(answer, report);
+  return complete ? status : kUnknown;
 }
 
 }  // namespace lvsnat::tool

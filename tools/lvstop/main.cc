@@ -6,6 +6,7 @@
 #include <array>
 #include <clocale>
 #include <csignal>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -185,11 +186,11 @@ int show(const Options& o, Live& live, Names& names) {
 }
 
 /// -w gets its name. What went wrong while packets came is told here: a screen is gone by now.
-int keep(Opened& opened, const Live& live, int status) {
+int keep(Opened& opened, int status) {
   if (!opened.kept) return status;
-  if (live.keep_error()) return failed(*live.keep_error());
-  if (Status kept = opened.kept->commit(); !kept) return failed(kept.error());
-  return status;
+  // What was written until then is kept, too.
+  const Status kept = opened.kept->commit();
+  return kept ? status : failed(kept.error());
 }
 
 int run(const Options& o) {
@@ -275,7 +276,7 @@ int run(const Options& o) {
     }
   }
   const int ended_by = interactive ? status : 0;
-  status = keep(opened, live, interactive ? 0 : status);
+  status = keep(opened, interactive ? 0 : status);
   if (ended_by == 0) return status;
   opened.reader.reset();
   // The shell, or whoever waits, sees what ended us.
@@ -288,9 +289,13 @@ int run(const Options& o) {
 }  // namespace lvsnat::top
 
 int main(int argc, char** argv) {
-  std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe): before there are threads
-  lvsnat::tool::prepare_standard_streams();
-  auto parsed = lvsnat::top::parse_options(argc, argv);
-  if (const int* status = std::get_if<int>(&parsed)) return *status;
-  return lvsnat::top::run(std::get<lvsnat::top::Options>(parsed));
+  try {
+    std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe): before there are threads
+    lvsnat::tool::prepare_standard_streams();
+    auto parsed = lvsnat::top::parse_options(argc, argv);
+    if (const int* status = std::get_if<int>(&parsed)) return *status;
+    return lvsnat::top::run(std::get<lvsnat::top::Options>(parsed));
+  } catch (const std::exception& error) {
+    return lvsnat::tool::run_out("lvstop", error);
+  }
 }

@@ -14,8 +14,6 @@ int main(int argc, char** argv) {
     if (const int* status = std::get_if<int>(&parsed)) return *status;
     return trace(std::get<TraceOptions>(parsed));
   } catch (const std::exception& error) {
-    // Only memory can run out here; everything else is a value.
-    complain("lvstrace", error.what());
-    return kUnknown;
+    return lvsnat::tool::run_out("lvstrace", error);
   }
 }

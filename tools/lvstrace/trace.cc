@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <ctime>
 #include <map>
 #include <memory>
@@ -17,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "common/interruption.h"
 #include "common/known.h"
 #include "common/output.h"
 #include "common/step_down.h"
@@ -27,12 +26,6 @@
 
 namespace lvsnat::tool {
 namespace {
-
-std::atomic<PacketSource*> interrupted_source{nullptr};
-
-void on_interrupt(int) {
-  if (PacketSource* source = interrupted_source.exchange(nullptr)) source->stop();
-}
 
 std::string rendered(const TraceOptions& o, const Report& report, int descriptor) {
   const HostNames names = o.names ? look_up_names(report) : HostNames();
@@ -276,13 +269,14 @@ Result<Outputs> open_outputs_and_step_down(const TraceOptions& o, const CaptureI
     outputs.kept = std::move(*created);
     return ok();
   };
-  // Nothing is opened by its name later: captures and configuration are open or read already.
+  // Interfaces and configuration are open or read already; capture files are opened without any right.
   Remaining remaining;
   remaining.names = o.names;
+  remaining.read = o.read;
   for (const std::string& path : {o.output, o.write}) {
     if (!path.empty() && path != "-") remaining.outputs.push_back(path);
   }
-  const auto confined = step_down(remaining, false, open);
+  const auto confined = step_down(remaining, !o.read.empty(), open);
   if (!confined) return confined.error();
   if (o.verbose) complain("lvstrace", confined->words());
   return outputs;
@@ -298,13 +292,7 @@ void keep_filter_rules(KernelState& now, const KernelState& before) {
 }
 
 Status watch(const TraceOptions& o, PacketSource& source, Wire& wire, ExceptionLook* look, std::unique_ptr<CaptureWriter> kept) {
-  interrupted_source = &source;
-  struct sigaction action {
-  }, old_interrupt{}, old_terminate{};
-  action.sa_handler = on_interrupt;
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  sigaction(SIGINT, &action, &old_interrupt);
-  sigaction(SIGTERM, &action, &old_terminate);
+  const Interruptible interruptible(source);
   const bool live = o.read.empty();
   const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(o.duration);
   std::array<Frame, 512> frames;
@@ -323,10 +311,10 @@ Status watch(const TraceOptions& o, PacketSource& source, Wire& wire, ExceptionL
     }
     if (live && o.duration != 0 && std::chrono::steady_clock::now() >= end) source.stop();
   }
-  sigaction(SIGINT, &old_interrupt, nullptr);
-  sigaction(SIGTERM, &old_terminate, nullptr);
-  interrupted_source = nullptr;
-  if (kept && status) status = kept->close();
+  if (kept) {
+    const Status closed = kept->close();
+    if (status) status = closed;
+  }
   return status;
 }
 
@@ -367,6 +355,7 @@ int trace(const TraceOptions& o) {
   std::vector<SourceStatistics> statistics;
   std::optional<ExceptionLook> look;
   std::unique_ptr<Output> output;
+  bool complete = true;  // -w is
   if (packets) {
     auto capture = load_capture();
     if (!capture) return give_up(o, capture.error().message);
@@ -381,18 +370,34 @@ int trace(const TraceOptions& o) {
         if (!a.address.is_loopback()) own.insert(a.address);
       }
     }
+    // What captures needs rights to be opened; files are looked at without.
+    const bool live = o.read.empty();
+    std::optional<Outputs> opened;
+    const auto step = [&]() -> Status {
+      auto outputs = open_outputs_and_step_down(o, **capture);
+      if (!outputs) return outputs.error();
+      opened = std::move(*outputs);
+      return ok();
+    };
+    if (!live) {
+      if (Status status = step(); !status) return failed(status.error());
+    }
     Sources sources = open_sources(o, **capture);
     wire.emplace(std::move(own));
     if (sources.source) {
       // What exceptions do meanwhile is seen only where packets and kernel are this host's, now.
-      if (o.read.empty() && *state != nullptr && (*state)->origin == Origin::netlink) look.emplace(**state, !o.quiet);
-      auto opened = open_outputs_and_step_down(o, **capture);
-      if (!opened) return failed(opened.error());
-      output = std::move(opened->answer);
+      if (live && *state != nullptr && (*state)->origin == Origin::netlink) look.emplace(**state, !o.quiet);
+      if (live) {
+        if (Status status = step(); !status) return failed(status.error());
+      }
       const Status status = watch(o, *sources.source, *wire, look ? &*look : nullptr, std::move(opened->kept));
-      if (!status) return failed(status.error());
+      if (!status) {
+        failed(status.error());
+        complete = false;
+      }
       statistics = sources.source->statistics();
     }
+    if (opened) output = std::move(opened->answer);
     for (auto& [position, refused] : sources.refused) {
       statistics.insert(statistics.begin() + static_cast<std::ptrdiff_t>(std::min(position, statistics.size())), refused);
     }
@@ -416,7 +421,8 @@ int trace(const TraceOptions& o) {
   if (status == kUnknown)
     complain("lvstrace", "nothing could be judged: " +
                              (report.notes.empty() ? std::string("no route and no connection was seen") : report.notes.front()));
-  return answer(o, std::move(report), std::move(output));
+  const int answered = answer(o, std::move(report), std::move(output));
+  return complete ? answered : kUnknown;
 }
 
 }  // namespace lvsnat::tool

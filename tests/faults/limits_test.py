@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Too little of something: memory, descriptors, threads, room in files; and clocks that go backwards. Each is told as what it
+is."""
+import gzip
+import lzma
+import os
+import resource
+import struct
+import tempfile
+import unittest
+
+from programs import BROKEN, CONFINES, HEALTHY, LVSDIAG, LVSTOP, LVSTRACE, report, run
+
+with lzma.open(BROKEN) as packed:
+    CAPTURE = packed.read()
+
+
+def limited(what, value):
+    return lambda: resource.setrlimit(what, (value, value))
+
+
+def records(data):
+    at = 24
+    while at + 16 <= len(data):
+        head = struct.unpack_from('<IIII', data, at)
+        yield list(head), data[at + 16:at + 16 + head[2]]
+        at += 16 + head[2]
+
+
+class Memory(unittest.TestCase):
+    @unittest.skipUnless(CONFINES, 'a sanitizer needs all the address space there is')
+    def test_whatever_there_is_it_is_never_a_crash_and_never_the_fault_of_the_input(self):
+        told = set()
+        for program, words in ((LVSDIAG, ()), (LVSTRACE, ('--client', '192.168.1.254')), (LVSTOP, ('--once',))):
+            for mebibytes in range(24, 160, 8):
+                with self.subTest((os.path.basename(program), mebibytes)):
+                    done = run(program, '-r', BROKEN, *words, preexec_fn=limited(resource.RLIMIT_AS, mebibytes << 20))
+                    if done.returncode == 127:
+                        continue  # the loader had not enough for the libraries
+                    self.assertIn(done.returncode, (0, 1, 2, 3), done)
+                    self.assertNotIn('damaged', done.stderr)
+                    self.assertNotIn('bad_alloc', done.stderr)
+                    if done.returncode == 3:
+                        self.assertRegex(done.stderr, 'memory')
+                        told.add(program)
+        self.assertEqual(told, {LVSDIAG, LVSTRACE, LVSTOP})
+
+
+
+@unittest.skipUnless(CONFINES, 'a sanitizer needs descriptors of its own')
+class Descriptors(unittest.TestCase):
+    def test_the_message_is_of_descriptors(self):
+        for program, words in ((LVSDIAG, ()), (LVSTRACE, ('--client', '192.168.1.254')), (LVSTOP, ('--once',))):
+            enough = False
+            for most in range(4, 24):
+                with self.subTest((os.path.basename(program), most)):
+                    done = run(program, '-r', BROKEN, *words, preexec_fn=limited(resource.RLIMIT_NOFILE, most))
+                    if done.returncode in (0, 1, 2):
+                        enough = True
+                        continue
+                    self.assertEqual(done.returncode, 3, done)
+                    # A libstdc++ that cannot be loaded for want of descriptors is the loader's word.
+                    self.assertIn('oo many open files', done.stderr, done)
+            self.assertTrue(enough)
+
+
+@unittest.skipUnless(CONFINES, 'a sanitizer starts threads of its own')
+class Threads(unittest.TestCase):
+    def test_lvstop_without_its_thread(self):
+        with open('/proc/self/uid_map', encoding='ascii') as table:
+            if os.geteuid() != 0 or int(table.read().split()[2]) <= 65534:
+                self.skipTest('the limit holds for other users than root')
+
+        def alone():
+            # Of a user who has nothing else running.
+            os.setgroups([])
+            os.setgid(54321)
+            os.setuid(54321)
+            resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        with tempfile.NamedTemporaryFile() as copy:
+            copy.write(CAPTURE)
+            copy.flush()
+            os.chmod(copy.name, 0o644)
+            for words in (('--once',), ('--format', 'ndjson')):
+                done = run(LVSTOP, '-r', copy.name, *words, preexec_fn=alone)
+                self.assertEqual(done.returncode, 3, done)
+                self.assertIn('Resource temporarily unavailable', done.stderr)
+                self.assertEqual(done.stderr.count('\n'), 1)
+            # The others need none.
+            self.assertEqual(run(LVSDIAG, '-r', copy.name, preexec_fn=alone).returncode, 2)
+
+
+class FileSize(unittest.TestCase):
+    def test_a_limit_on_files_is_a_full_disk(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o777)
+            for program, words in ((LVSDIAG, ()), (LVSTRACE, ('--client', '192.168.1.254')), (LVSTOP, ('--once',))):
+                kept = os.path.join(folder, os.path.basename(program))
+                done = run(program, '-r', BROKEN, '-w', kept, *words, preexec_fn=limited(resource.RLIMIT_FSIZE, 4096))
+                self.assertEqual(done.returncode, 3, done)
+                self.assertIn('File too large', done.stderr)
+                self.assertNotEqual(done.stdout, '')
+                self.assertFalse(report(run(LVSDIAG, '-r', kept, '--format', 'json').stdout)['sources'][0].get('problem'))
+            self.assertEqual(len(os.listdir(folder)), 3)
+
+
+class Clocks(unittest.TestCase):
+    """A clock that is set while capturing: nobody is accused whom the packets do not accuse; nothing lasts less than no time."""
+
+    def judged(self, shift):
+        out = CAPTURE[:24]
+        for number, (head, data) in enumerate(records(CAPTURE)):
+            head[0] = max(0, min(0xffffffff, head[0] + shift(number)))
+            out += struct.pack('<IIII', *head) + data
+        with tempfile.NamedTemporaryFile(suffix='.pcap') as file:
+            file.write(out)
+            file.flush()
+            os.chmod(file.name, 0o644)
+            done = run(LVSDIAG, '-r', file.name, '--format', 'json')
+        self.assertIn(done.returncode, (0, 1, 2, 3), done)
+        return report(done.stdout)
+
+    @staticmethod
+    def accused(answer):
+        return {f['subject'].get('real_server') for f in answer['findings'] if f['severity'] == 'error'}
+
+    def durations(self, answer):
+        def walk(node):
+            if isinstance(node, dict):
+                for key, value in node.items():
+                    if key.endswith(('_ms', '_s', 'seconds', 'duration')) and isinstance(value, (int, float)):
+                        yield key, value
+                    yield from walk(value)
+            elif isinstance(node, list):
+                for value in node:
+                    yield from walk(value)
+        return list(walk(answer))
+
+    def test_set_while_capturing(self):
+        proved = self.accused(self.judged(lambda n: 0))
+        self.assertEqual(proved, {'10.1.1.3'})
+        middle = sum(1 for _ in records(CAPTURE)) // 2
+        for name, shift in (('an hour back', lambda n: -3600 if n > middle else 0),
+                            ('an hour on', lambda n: 3600 if n > middle else 0),
+                            ('68 years on', lambda n: 2**31 if n > middle else 0), ('year 2106', lambda n: 2**32),
+                            ('no clock at all', lambda n: -2**32)):
+            with self.subTest(name):
+                answer = self.judged(shift)
+                self.assertLessEqual(self.accused(answer), proved)
+                self.assertEqual([(k, v) for k, v in self.durations(answer) if v < 0], [])
+
+
+class Compressed(unittest.TestCase):
+    def test_too_little_memory_to_unpack_is_not_damage(self):
+        if not CONFINES:
+            self.skipTest('a sanitizer needs all the address space there is')
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            # A dictionary of 64 MiB must be there at once.
+            path = os.path.join(folder, 'capture.xz')
+            with lzma.open(path, 'wb', filters=[{'id': lzma.FILTER_LZMA2, 'dict_size': 64 << 20}]) as file:
+                file.write(CAPTURE)
+            done = run(LVSDIAG, '-r', path, preexec_fn=limited(resource.RLIMIT_AS, 90 << 20))
+            self.assertEqual(done.returncode, 3, done)
+            self.assertIn('memory', done.stderr)
+            self.assertNotIn('damaged', done.stderr)
+            path = os.path.join(folder, 'capture.gz')
+            with gzip.open(path, 'wb') as file:
+                file.write(CAPTURE)
+            self.assertEqual(run(LVSDIAG, '-r', path).returncode, 2)
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Where output cannot go: full disks, and paths that are not what they should be. What was found out is told all the same, what
+was written is whole, nothing is overwritten unasked and nothing is left behind."""
+import os
+import stat
+import subprocess
+import unittest
+
+from programs import BROKEN, HEALTHY, LVSDIAG, LVSTOP, LVSTRACE, enter, report, run, wait_for
+
+
+class FullDisk(unittest.TestCase):
+    """A file system of 64 KiB on /mnt, in a mount namespace of its own."""
+
+    def setUp(self):
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k,mode=777', 'none', '/mnt'], check=True)
+        self.addCleanup(subprocess.run, ['umount', '/mnt'], check=True)
+
+    def fill(self, leave):
+        """All but so many pages of 4 KiB."""
+        with open('/mnt/fill', 'wb') as file:
+            file.write(bytes(65536 - 4096 * leave))
+
+    def left(self):
+        return sorted(os.listdir('/mnt'))
+
+    def test_the_packets_that_fitted_are_kept_and_the_diagnosis_is_told(self):
+        self.fill(leave=2)
+        for program in (LVSDIAG, LVSTRACE, LVSTOP):
+            with self.subTest(os.path.basename(program)):
+                more = {LVSTRACE: ('--client', '192.168.1.254'), LVSTOP: ('--once',)}.get(program, ())
+                done = run(program, '-r', HEALTHY, '-w', '/mnt/kept', *more)
+                self.assertEqual(done.returncode, 3, done)
+                self.assertIn('/mnt/kept: No space left on device; it ends after the last packet that fitted', done.stderr)
+                self.assertEqual(done.stderr.count('No space left'), 1, done.stderr)
+                self.assertNotIn('.lvsnat-', done.stderr)
+                self.assertIn('onnections', done.stdout)
+                self.assertEqual(self.left(), ['fill', 'kept'])
+                again = run(LVSDIAG, '-r', '/mnt/kept', '--format', 'json')
+                source = report(again.stdout)['sources'][0]
+                self.assertGreater(source['packets'], 0)
+                self.assertNotIn('problem', {k: v for k, v in source.items() if v})
+                os.unlink('/mnt/kept')
+                # The kernel lets go of what Landlock knew of a file a moment after its program has ended.
+                wait_for(lambda: os.statvfs('/mnt').f_bavail >= 2, 'room')
+
+    def test_nothing_is_kept_of_nothing(self):
+        self.fill(leave=0)
+        done = run(LVSDIAG, '-r', HEALTHY, '-w', '/mnt/kept')
+        self.assertEqual(done.returncode, 3)
+        self.assertIn('No space left', done.stderr)
+        self.assertIn('healthy', done.stdout)
+        self.assertEqual(self.left(), ['fill'])
+
+    def test_evidence(self):
+        self.fill(leave=0)
+        done = run(LVSDIAG, '-r', BROKEN, '--evidence', '/mnt/proof')
+        self.assertEqual(done.returncode, 3)
+        self.assertIn('/mnt/proof: No space left', done.stderr)
+        self.assertIn('LVS101', done.stdout)
+        self.assertEqual(self.left(), ['fill'])
+
+    def test_what_must_be_whole_is_not_there_at_all(self):
+        self.fill(leave=0)
+        for words in (('-r', HEALTHY, '--format', 'json', '-o'), ('-r', HEALTHY, '--connections'), ('snapshot',)):
+            with self.subTest(words):
+                done = run(LVSDIAG, *words, '/mnt/file')
+                self.assertEqual(done.returncode, 3, done)
+                self.assertIn('/mnt/file: No space left', done.stderr)
+                self.assertEqual(self.left(), ['fill'])
+        done = run(LVSDIAG, '-r', HEALTHY, '--connections', '/mnt/file')
+        self.assertIn('healthy', done.stdout)
+
+    def test_a_report_that_was_there_stays(self):
+        with open('/mnt/report', 'w', encoding='ascii') as file:
+            file.write('of yesterday')
+        self.fill(leave=1)
+        done = run(LVSDIAG, '-r', BROKEN, '-o', '/mnt/report')
+        self.assertEqual(done.returncode, 3, done)
+        with open('/mnt/report', encoding='ascii') as file:
+            self.assertEqual(file.read(), 'of yesterday')
+
+    def test_no_inode_left(self):
+        subprocess.run(['mount', '-o', 'remount,nr_inodes=2', '/mnt'], check=True)
+        with open('/mnt/last', 'wb'):
+            pass
+        done = run(LVSDIAG, '-r', HEALTHY, '-w', '/mnt/kept')
+        self.assertEqual((done.returncode, done.stdout), (3, ''), done)
+        self.assertIn('/mnt/kept', done.stderr)
+
+    def test_read_only(self):
+        subprocess.run(['mount', '-o', 'remount,ro', '/mnt'], check=True)
+        for option in ('-o', '-w', '--evidence', '--connections'):
+            done = run(LVSDIAG, '-r', HEALTHY, option, '/mnt/file')
+            self.assertEqual((done.returncode, done.stdout), (3, ''), done)
+            self.assertIn('Read-only file system', done.stderr)
+
+
+class Paths(unittest.TestCase):
+    def setUp(self):
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'mode=777', 'none', '/mnt'], check=True)
+        self.addCleanup(subprocess.run, ['umount', '/mnt'], check=True)
+
+    def refused(self, words, *command):
+        done = run(*command)
+        self.assertEqual((done.returncode, done.stdout), (3, ''), done)
+        self.assertEqual(done.stderr.count('\n'), 1, done.stderr)
+        self.assertIn(words, done.stderr)
+
+    def captures(self, path):
+        yield LVSDIAG, '-r', BROKEN, '-w', path
+        yield LVSDIAG, '-r', BROKEN, '--evidence', path
+        yield LVSTOP, '-r', BROKEN, '--once', '-w', path
+        yield LVSTRACE, '-r', BROKEN, '--client', '192.168.1.254', '-w', path
+
+    def test_links_are_not_followed(self):
+        with open('/mnt/theirs', 'w', encoding='ascii') as file:
+            file.write('theirs')
+        for target in ('/mnt/theirs', '/mnt/nowhere'):
+            os.symlink(target, '/mnt/link')
+            for command in (*self.captures('/mnt/link'), (LVSDIAG, '-r', BROKEN, '-o', '/mnt/link'),
+                            (LVSDIAG, 'snapshot', '/mnt/link'), (LVSDIAG, '-r', BROKEN, '--connections', '/mnt/link')):
+                with self.subTest((target, command)):
+                    self.refused('', *command)
+            os.unlink('/mnt/link')
+        with open('/mnt/theirs', encoding='ascii') as file:
+            self.assertEqual(file.read(), 'theirs')
+        self.assertEqual(os.listdir('/mnt'), ['theirs'])
+
+    def test_a_fifo_that_nobody_reads_is_no_file(self):
+        os.mkfifo('/mnt/fifo', 0o666)
+        for command in self.captures('/mnt/fifo'):
+            with self.subTest(command):
+                self.refused('', *command)
+
+    def test_no_such_folder(self):
+        for command in self.captures('/mnt/no/such'):
+            with self.subTest(command):
+                self.refused('/mnt/no/such', *command)
+
+    def test_what_is_somebody_elses_stays_theirs(self):
+        with open('/proc/self/uid_map', encoding='ascii') as table:
+            if int(table.read().split()[2]) <= 65534:
+                self.skipTest('only one user exists here')
+        with open('/mnt/theirs', 'w', encoding='ascii') as file:
+            file.write('theirs')
+        os.chown('/mnt/theirs', 4321, 4321)
+        for command in ((LVSDIAG, '-r', BROKEN, '-o', '/mnt/theirs'), (LVSDIAG, '-r', BROKEN, '--connections', '/mnt/theirs'),
+                        *list(self.captures('/mnt/theirs'))):
+            with self.subTest(command):
+                self.refused('/mnt/theirs', *command)
+        with open('/mnt/theirs', encoding='ascii') as file:
+            self.assertEqual(file.read(), 'theirs')
+
+    def test_what_is_kept_of_packets_is_private(self):
+        os.umask(0)
+        try:
+            for number, command in enumerate(self.captures('/mnt/private')):
+                with self.subTest(command):
+                    done = run(*command)
+                    self.assertNotEqual(done.returncode, 3, done)
+                    self.assertEqual(stat.S_IMODE(os.stat('/mnt/private').st_mode), 0o600)
+                    os.unlink('/mnt/private')
+            self.assertEqual(run(LVSDIAG, 'snapshot', '/mnt/state').returncode, 0)
+            self.assertEqual(stat.S_IMODE(os.stat('/mnt/state').st_mode), 0o600)
+        finally:
+            os.umask(0o022)
+
+    def test_a_snapshot_is_not_replaced_unasked(self):
+        self.assertEqual(run(LVSDIAG, 'snapshot', '/mnt/state').returncode, 0)
+        before = os.stat('/mnt/state').st_ino
+        self.refused('--force', LVSDIAG, 'snapshot', '/mnt/state')
+        self.assertEqual(os.stat('/mnt/state').st_ino, before)
+        self.assertEqual(run(LVSDIAG, 'snapshot', '/mnt/state', '--force').returncode, 0)
+        self.assertNotEqual(os.stat('/mnt/state').st_ino, before)
+
+
+if __name__ == '__main__':
+    enter('-m')
+    unittest.main()
