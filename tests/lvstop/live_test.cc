@@ -163,6 +163,43 @@ TEST(Recorder, TheRingForgetsItsOldestAndSaysSo) {
   EXPECT_EQ(ladder.steps.size() + ladder.left_out, recorder.packets());
 }
 
+/// Ethernet, IPv4, ICMP redirect of 10.1.1.9 to 10.1.1.2: what goes from 10.1.1.2:80 to that client's port goes by 10.1.1.254.
+Bytes redirect(const char* client, std::uint16_t port) {
+  const Endpoint from = sample::endpoint("10.1.1.9:0"), to = sample::endpoint("10.1.1.2:0"), of = sample::endpoint(client);
+  Bytes f(70, 0);
+  f[5] = 2, f[11] = 1, f[12] = 0x08;
+  f[14] = 0x45, f[17] = 56, f[22] = 64, f[23] = 1;
+  std::memcpy(&f[26], &from.address.bytes[12], 4);
+  std::memcpy(&f[30], &to.address.bytes[12], 4);
+  f[34] = 5, f[35] = 1;
+  f[38] = 10, f[39] = 1, f[40] = 1, f[41] = 254;
+  f[42] = 0x45, f[45] = 40, f[50] = 64, f[51] = 6;
+  std::memcpy(&f[54], &to.address.bytes[12], 4);
+  std::memcpy(&f[58], &of.address.bytes[12], 4);
+  f[63] = 80, f[64] = static_cast<std::uint8_t>(port >> 8), f[65] = static_cast<std::uint8_t>(port);
+  return f;
+}
+
+// It was sent for another connection, two minutes ago, and takes the replies of this one away.
+TEST(Recorder, ARedirectAboutTheClientBelongsToEveryConnectionOfThatRealServer) {
+  std::vector<Moment> moments{
+      {sample::kNow - 400 * kSecond, redirect("192.168.1.254:0", 1111)},  // forgotten by now
+      {sample::kNow - 121 * kSecond, redirect("192.168.1.254:0", 1111)},
+      {sample::kNow - 120 * kSecond, redirect("192.168.1.254:0", 2222)},
+      {sample::kNow - 60 * kSecond, redirect("192.168.1.253:0", 3333)},  // of somebody else
+  };
+  const auto after = handshake();
+  moments.insert(moments.end(), after.begin(), after.end());
+  Recorder recorder(1 << 20);
+  record(recorder, moments);
+  const Ladder ladder = recorder.ladder(its_connection(), {});
+  ASSERT_EQ(ladder.steps.size(), 7u);
+  EXPECT_EQ(ladder.steps[0].kind, LadderStep::Kind::event);
+  EXPECT_EQ(ladder.steps[0].time, sample::kNow - 120 * kSecond) << "the last of them";
+  EXPECT_EQ(ladder.steps[0].text, "ICMP redirect to 10.1.1.2: 192.168.1.254 by way of 10.1.1.254, says 10.1.1.9");
+  EXPECT_TRUE(ladder.steps[0].suspicious);
+}
+
 TEST(Recorder, SelectedConnectionsOnly) {
   Recorder recorder(1 << 20);
   record(recorder, handshake());

@@ -12,7 +12,10 @@ namespace lvsnat::top {
 namespace {
 
 constexpr std::size_t kMaxSteps = 2'000;
-constexpr Timestamp kCopyWithin = 100'000'000;  // two sightings of one packet on a bridge or a bond
+constexpr Timestamp kBefore = 1 * kSecond, kAfter = 5 * kSecond;  // what led to a connection, and what followed
+constexpr Timestamp kRedirected = 300 * kSecond;                  // how long a redirect is believed (net.ipv4.route.gc_timeout)
+constexpr std::size_t kMaxRedirects = 16;                         // long before a connection, of different contents
+constexpr Timestamp kCopyWithin = 100'000'000;                    // two sightings of one packet on a bridge or a bond
 
 std::string mac_text(const std::array<std::uint8_t, 6>& bytes) { return to_string(Mac{bytes}); }
 
@@ -56,8 +59,12 @@ std::optional<LadderStep> event_step(const Packet& packet, const Connection& c) 
   if (!decode_icmp(packet, icmp)) return std::nullopt;
   if (icmp.quotes) {
     if (!concerns(c, icmp.quoted_source) || !concerns(c, icmp.quoted_destination)) return std::nullopt;
-    if (icmp.quotes_ports && icmp.quoted_source_port != c.client.port && icmp.quoted_destination_port != c.client.port)
-      return std::nullopt;
+    const bool other_port =
+        icmp.quotes_ports && icmp.quoted_source_port != c.client.port && icmp.quoted_destination_port != c.client.port;
+    // A redirect about replies of this real server to this client changes the way of all of them, whichever it quotes.
+    const bool of_all =
+        icmp.redirect && c.rip && icmp.quoted_source == c.rip->address && icmp.quoted_destination == c.client.address;
+    if (other_port && !of_all) return std::nullopt;
     step.suspicious = true;
   }
   if (icmp.redirect) {
@@ -192,9 +199,12 @@ Frame Recorder::frame_of(const Entry& entry) const {
 }
 
 bool Recorder::belongs(const Entry& entry, const Connection& c, Packet& packet) const {
-  constexpr Timestamp kBefore = 1 * kSecond, kAfter = 5 * kSecond;  // what led to it, and what followed
-  const bool transport = entry.kind == Packet::Kind::transport;
-  if (entry.time < c.first - (transport ? 0 : kBefore) || entry.time > c.last + (transport ? kSecond / 10 : kAfter)) return false;
+  const bool transport = entry.kind == Packet::Kind::transport, icmp = entry.kind == Packet::Kind::icmp;
+  if (entry.time < c.first - (transport ? 0
+                              : icmp    ? kRedirected
+                                        : kBefore) ||
+      entry.time > c.last + (transport ? kSecond / 10 : kAfter))
+    return false;
   if (transport) {
     const std::uint32_t outer = hash(c.client.address, c.client.port, c.protocol);
     const std::uint32_t inner = c.inside_client ? hash(c.inside_client->address, c.inside_client->port, c.protocol) : outer;
@@ -206,7 +216,9 @@ bool Recorder::belongs(const Entry& entry, const Connection& c, Packet& packet) 
   }
   const Frame frame = frame_of(entry);
   decode({&frame, 1}, {&packet, 1});
-  return true;
+  if (!icmp || entry.time >= c.first - kBefore) return true;
+  Icmp said;
+  return decode_icmp(packet, said) && said.redirect;
 }
 
 std::vector<std::size_t> Recorder::entries_of(std::span<const Connection> connections) const {
@@ -249,6 +261,7 @@ Ladder Recorder::ladder(const Connection& c, const std::vector<Vantage>& vantage
   std::map<std::tuple<int, std::uint16_t, std::uint32_t, std::uint32_t, std::uint8_t, std::uint8_t>, Timestamp> seen;
   std::set<std::tuple<int, std::uint32_t, std::uint32_t, std::uint8_t>> segments;
   std::map<std::string, Timestamp> events;
+  std::map<std::string, LadderStep> redirects;  // long before it: the last of each is enough
   for (const Entry& entry : entries_) {
     Packet packet;
     if (!belongs(entry, c, packet)) continue;
@@ -275,8 +288,13 @@ Ladder Recorder::ladder(const Connection& c, const std::vector<Vantage>& vantage
       const Vantage& vantage = vantages[entry.vantage];
       step->source = printable(vantage.interface.empty() ? vantage.source : vantage.interface, 64);
     }
-    ladder.steps.push_back(std::move(*step));
+    if (packet.time >= c.first - kBefore) {
+      ladder.steps.push_back(std::move(*step));
+    } else if (redirects.size() < kMaxRedirects || redirects.contains(step->text)) {
+      redirects.insert_or_assign(step->text, std::move(*step));
+    }
   }
+  for (auto& [text, step] : redirects) ladder.steps.push_back(std::move(step));
   std::stable_sort(ladder.steps.begin(), ladder.steps.end(),
                    [](const LadderStep& a, const LadderStep& b) { return a.time < b.time; });
   if (ladder.steps.size() > kMaxSteps) {
