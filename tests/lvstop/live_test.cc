@@ -13,6 +13,8 @@
 
 #include <gtest/gtest.h>
 
+#include "app.h"
+#include "grid_canvas.h"
 #include "recorder.h"
 #include "replay.h"
 #include "sample.h"
@@ -380,6 +382,45 @@ TEST(Live, ConnectionsByTheirRecordsAreThoseOfTheWholeTable) {
   }
 }
 
+std::shared_ptr<const KernelState> state_with_weight(int weight) {
+  auto state = std::make_shared<KernelState>();
+  state->known.services = true;
+  state->origin = Origin::netlink;
+  Service service = sample::service();
+  service.destinations = {sample::destination("10.1.1.2", weight)};
+  service.destinations[0].active = 7;
+  state->ipvs.present = true;
+  state->ipvs.services = {service};
+  return state;
+}
+
+// Forty times as many connections as the table holds: what was forgotten is counted and shown, and nothing grows with it.
+TEST(Live, ATableThatIsFullForgetsAndSaysHowMany) {
+  constexpr int kConnections = 4'000;
+  std::vector<Moment> moments;
+  for (int i = 0; i < kConnections; ++i) {
+    const std::string client = "192.168.1.254:" + std::to_string(1024 + i);
+    moments.push_back({sample::kNow + i * 1000, tcp(client.c_str(), kVip, kSyn, 64, static_cast<std::uint16_t>(i))});
+  }
+  FeedOptions options;
+  options.mode = Mode::replay;
+  options.history_bytes = 1 << 20;
+  options.analyzer.max_connections = 100;
+  options.analyzer.state = state_with_weight(1);
+  Live live(std::make_unique<Film>(std::move(moments)), std::move(options));
+  live.start();
+  ASSERT_TRUE(wait_until(live, [&] { return live.finished() && live.latest()->capture.ended; }));
+  const auto s = live.latest();
+  EXPECT_EQ(s->tracked, 100u);
+  EXPECT_EQ(s->evicted, static_cast<std::uint64_t>(kConnections) - 100);
+  EXPECT_LE(s->connections.size(), 100u + 5'000u) << "those in the table, and those that left it lately";
+  EXPECT_LE(s->capture.recorded_bytes, 1u << 20);
+  GridCanvas line(80, 1, false);
+  draw_status_line(line, *s, s->now);
+  EXPECT_NE(line.text().find("FORGOTTEN 3900"), std::string::npos) << line.text();
+  live.stop();
+}
+
 TEST(Live, ManyWishesFromTheScreenWhileItReads) {
   std::vector<Moment> moments;
   for (int i = 0; i < 2'000; ++i) {
@@ -424,18 +465,6 @@ TEST(Live, ConnectionsThatLeaveTheTableKeepTheirLegs) {
   ASSERT_TRUE(wait_until(live, [&] { return live.finished() && live.latest()->capture.ended; }));
   live.stop();
   EXPECT_EQ(legs, (std::set<std::string>{"1234", "12--"}));
-}
-
-std::shared_ptr<const KernelState> state_with_weight(int weight) {
-  auto state = std::make_shared<KernelState>();
-  state->known.services = true;
-  state->origin = Origin::netlink;
-  Service service = sample::service();
-  service.destinations = {sample::destination("10.1.1.2", weight)};
-  service.destinations[0].active = 7;
-  state->ipvs.present = true;
-  state->ipvs.services = {service};
-  return state;
 }
 
 TEST(Live, AStateThatIsReadAgainIsShown) {

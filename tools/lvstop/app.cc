@@ -96,7 +96,12 @@ bool App::handle(Input input) {
   message_.clear();
   if (input.key == Key::click || input.key == Key::double_click) handle_click(input);
   if (input.key == Key::click) return true;
-  const bool go_on = act(action_for(input.key, scope(), replay()));
+  const Action action = action_for(input.key, scope(), replay());
+  const auto typed = static_cast<std::uint32_t>(input.key);
+  // A key that does something elsewhere must not look broken here.
+  if (action == Action::none && typed > 0x20 && typed < 0x7f)
+    say(std::string(1, static_cast<char>(typed)) + " does nothing here: ? lists the keys");
+  const bool go_on = act(action);
   update_focus();
   return go_on;
 }
@@ -968,6 +973,8 @@ void App::draw_menu(Canvas& canvas, Area area) const {
     }
     canvas.put(area.top + 1 + i, 0, fit(mark + item.text, width, Align::left, canvas.unicode()),
                {Tone::plain, false, i + top == menu_.row});
+    // What shows beside it is not of the menu.
+    if (width + 1 < area.width) canvas.put(area.top + 1 + i, width, std::string(glyphs(canvas.unicode()).vertical) + " ", {});
   }
 }
 

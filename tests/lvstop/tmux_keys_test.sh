@@ -1,0 +1,320 @@
+#!/bin/sh
+# Every key of lvstop typed in a real terminal, as a person does, and what it does read off the screen.
+# usage: tmux_keys_test.sh LVSTOP THIS_DIRECTORY
+# Ends with 0, 1 (a step failed: the screen is printed), or 77 (skipped, and why).
+set -u
+lvstop=$1
+corpus=$2/../corpus/30-two-net-router-rs-default-gw-not-director-one
+command -v tmux >/dev/null || { echo "SKIPPED: tmux is not installed, so no key was typed"; exit 77; }
+[ -d "$corpus" ] || { echo "missing $corpus"; exit 1; }
+capture="-r $corpus/director-eth0.pcap.xz -r $corpus/director-eth1.pcap.xz"
+
+dir=$(mktemp -d) || exit 1
+export TMUX_TMPDIR="$dir"
+# Started by root, lvstop saves as somebody who may write less.
+saved=$dir/saved
+chmod 755 "$dir"
+mkdir -m 777 "$saved"
+unset TMUX NO_COLOR
+export LC_ALL=C.UTF-8
+t() { tmux -f /dev/null -L keys "$@"; }
+finish() { t kill-server 2>/dev/null; rm -rf "$dir"; }
+trap finish EXIT
+screen() { t capture-pane -p -t lvstop; }
+fail() { echo "FAILED: $1"; screen 2>/dev/null; exit 1; }
+# Waits for the thing itself; only a failure takes a minute.
+see() {
+  tries=0
+  until screen | grep -q -- "$1"; do
+    tries=$((tries + 1))
+    [ $tries -lt ${TRIES:-600} ] || fail "never saw: $1"
+    sleep 0.1
+  done
+}
+see_no_more() {
+  tries=0
+  while screen | grep -q -- "$1"; do
+    tries=$((tries + 1))
+    [ $tries -lt 600 ] || fail "still there: $1"
+    sleep 0.1
+  done
+}
+keys() { t send-keys -t lvstop "$@"; }
+raw() { t send-keys -t lvstop -l "$1"; }
+t new-session -d -s keep -x 80 -y 24 || { echo "SKIPPED: tmux cannot start here"; exit 77; }
+start() { # ENVIRONMENT OPTIONS
+  t kill-session -t lvstop 2>/dev/null
+  t new-session -d -s lvstop -x 160 -y 36 -c "$dir" "env TERM=screen $1 sh" || fail "tmux starts no session"
+  keys "PS1='ready> '" Enter
+  see 'ready>'
+  keys "$lvstop $capture $2; echo status=\$?" Enter
+  see 'Overview'
+}
+
+# Views, forward, backward and by number.
+start '' ''
+see '\[1\]Overview'
+see 'drops not told by files'
+for view in '2\]Connections' '3\]Findings' '4\]Real servers' '5\]Host and capture' '1\]Overview'; do
+  keys Tab
+  see "\\[$view"
+done
+keys BTab
+see '\[5\]Host'
+see 'Capture: director'
+keys 1
+see '\[1\]Overview'
+
+# Overview: fold, open, back; a key of another view says that it does nothing here.
+see '10\.1\.1\.2'
+keys Space
+see_no_more '10\.1\.1\.2:80'
+keys Space
+see '10\.1\.1\.2'
+keys t
+see 't does nothing here'
+keys j
+keys j
+keys Enter
+see 'filter .*rip:10\.1\.1\.3:80'
+see '^12--'
+keys Escape
+see '\[1\]Overview'
+see_no_more 'filter [!a-z]*:'
+keys +
+see 'a new picture every 500ms'
+keys -
+see 'a new picture every 1.0s'
+keys P
+see 'PLAYING'
+
+# At once to the end again, by the keys of a replay.
+keys ]
+keys ]
+keys ]
+see ' 8x '
+keys P
+see 'PAUSED'
+keys .
+see 'PAUSED'
+keys [
+see ' 4x '
+keys P
+see 'read to its end'
+keys .
+see 'the end: P plays it from the beginning'
+
+# Connections: order, columns, tags, problems, follow, search, filter, freeze, names.
+keys 2
+see '^12--'
+keys s
+see 'Order by'
+keys j
+keys j
+keys Enter
+see 'order: client'
+keys F6
+see 'Order by'
+keys Escape
+see_no_more 'Order by'
+keys I
+see 'order: client, inverted'
+keys '>'
+see 'order: VIP'
+keys '<'
+see 'order: client'
+keys I
+keys t
+see '\[x\] VIP'
+keys Escape
+keys Space
+see '1 tagged'
+keys U
+see_no_more 'tagged'
+keys a
+see 'problems only'
+see_no_more '^1234'
+keys a
+see '^1234'
+keys f
+see 'following the newest'
+keys f
+see_no_more 'following'
+keys g
+keys /
+raw '41842'
+keys Enter
+keys Enter
+see 'legs 1234 .*172\.16\.5\.254:41842'
+keys Escape
+keys /
+raw 'no such thing'
+keys Enter
+see 'is not in this list'
+keys n
+see 'is not in this list'
+keys N
+see 'is not in this list'
+keys F4
+raw 'ms>>'
+see 'column '
+keys C-u
+raw '!legs:1234'
+see '2/7'
+keys Enter
+see '2 of 7'
+keys Escape
+see_no_more '2 of 7'
+keys '\'
+raw 'legs:1234'
+see '5/7'
+keys Escape
+see_no_more 'filter [!a-z]*:'
+keys p
+see 'FROZEN'
+keys Z
+see_no_more 'FROZEN'
+keys d
+see 'names, as the resolver answers'
+keys d
+see 'numbers'
+
+# Ladder: times, and the pages behind it.
+keys g
+keys Home
+keys '\'
+raw 'legs:12--'
+keys Enter
+see 'filter legs:12--'
+keys Enter
+see '3 missing'
+keys d
+screen | grep -q '+[0-9.]*us' && see_no_more '+[0-9.]*us'
+keys e
+see 'LVS101'
+see 'explain'
+keys G
+see ' end '
+keys g
+keys Escape
+see '3 missing'
+keys y
+see 'ip route replace default via'
+keys Escape
+see '3 missing'
+keys Escape
+keys Escape
+see_no_more 'filter [!a-z]*:'
+
+# Findings, by their key and by braces.
+keys '}'
+see '\[3\]Findings'
+keys Enter
+see 'Enter: its connections'
+keys Enter
+see 'filter code:LVS101'
+keys Escape
+see '\[3\]Findings'
+keys '{'
+see '\[3\]Findings'
+keys e
+see 'explain'
+keys Escape
+
+# Saving: the menu offers what there is, and writes it.
+keys 2
+keys Space
+see '1 tagged'
+keys F2
+see 'packets of the tagged, pcapng (1 connection)'
+keys Enter
+see 'file: .*pcapng'
+keys C-u
+raw "$saved/tagged.pcapng"
+keys Enter
+see_no_more 'file: '
+see 'tagged.pcapng'
+[ "$(od -An -N4 -tx1 "$saved/tagged.pcapng" | tr -d ' ')" = 0a0d0d0a ] || fail "no pcapng was saved"
+keys w
+see 'this view, text'
+keys Up
+keys Enter
+see 'file: .*txt'
+keys C-u
+raw "$saved/view.txt"
+keys Enter
+see 'view.txt'
+grep -q '^12--' "$saved/view.txt" || fail "no text was saved"
+keys w
+see 'all listed, NDJSON'
+keys Escape
+see_no_more 'all listed'
+
+# Help in each form, a page of its own, and closed by the same key.
+for key in '?' h F1; do
+  keys "$key"
+  see 'Everywhere'
+  keys "$key"
+  see_no_more 'Everywhere'
+done
+keys C-l
+see '^12--'
+
+# The mouse: the tab of a view, then of another.
+click() { raw "$(printf '\033[M %b%b\033[M#%b%b' "$1" "$2" "$1" "$2")"; } # column and line, each plus 33, as octal
+click '\116' '\042'
+see '\[4\]Real servers'
+click '\064' '\042'
+see '\[2\]Connections'
+
+keys F10
+see 'status=0'
+
+# C-c is an end like q, and the terminal is in order.
+start '' ''
+keys C-c
+see 'status='
+keys 'stty -a | tr " ;" "\n\n" | grep -qx -- -echo && echo echo-is-"off" || echo echo-is-"on"' Enter
+see 'echo-is-on'
+
+# No colour: not one colour in what the terminal got, and the words are the same.
+start 'NO_COLOR=1' ''
+keys 2
+see '^12--'
+t capture-pane -e -p -t lvstop >"$dir/plain"
+grep -q "$(printf '\033')\[[0-9;]*3[0-7]m" "$dir/plain" && fail "colours in spite of NO_COLOR"
+grep -q 'LVS101' "$dir/plain" || fail "no finding without colours"
+start '' '--color always'
+see 'ERROR'
+t capture-pane -e -p -t lvstop | grep -q "$(printf '\033')\[[0-9;]*3[0-7]m" || fail "no colours where there should be some"
+
+# A locale without UTF-8, and old terminals: only ASCII.
+for environment in 'LC_ALL=C' 'LC_ALL=C TERM=vt100' 'LC_ALL=C TERM=linux'; do
+  start "$environment" ''
+  see '10\.1\.1\.3'
+  keys 2
+  see '^12--'
+  keys Enter
+  see '3 missing'
+  screen | LC_ALL=C grep -q '[^ -~]' && fail "$environment: not ASCII"
+done
+
+# 40 by 12: every view and page can be opened and left.
+start '' ''
+t resize-window -t lvstop -x 40 -y 12
+keys 2
+see '^12--'
+keys Enter
+see 'legs 12--'
+keys Escape
+for view in 1 3 4 5; do
+  keys $view
+  see "\\[$view\\]"
+  see 'ERROR'
+  keys '?'
+  see 'This view\|Everywhere'
+  keys Escape
+done
+keys q
+see 'status=0'
+echo "lvstop in tmux: every key did what it must"
