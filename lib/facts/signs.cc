@@ -71,6 +71,14 @@ Missing missing_reply(const Facts& facts, const Suspect& s) {
   return judge(facts, s, demasq, s.connection.leg(Leg::reply), demasq.unanswered, Leg::reply);
 }
 
+bool may_pass_by(const Facts& facts, const Suspect& s) {
+  const LegCount &request = s.connection.leg(Leg::request), &reply = s.connection.leg(Leg::reply);
+  if (request.packets == 0 || reply.packets == 0) return false;
+  const Path &in = facts.path(request.path), &back = facts.path(reply.path);
+  return back.destination.is_none() && back.direction == static_cast<std::uint8_t>(Direction::unknown) &&
+         back.vantage == in.vantage && back.interface_index == in.interface_index && back.vlan == in.vlan;
+}
+
 Missing missing_masq(const Facts& facts, const Suspect& s) {
   const LegCount& reply = s.connection.leg(Leg::reply);
   if (!s.connection.saw(Leg::request) || reply_to_other_mac(facts, s)) return {};
@@ -80,7 +88,9 @@ Missing missing_masq(const Facts& facts, const Suspect& s) {
   if (!at_director && !s.connection.saw(Leg::demasq)) return {};
   if (reply.moved && s.connection.saw(Leg::masq))
     return {};  // later replies took another path; they are no business of the director's
-  return judge(facts, s, reply, s.connection.leg(Leg::masq), reply.unpaired, Leg::masq);
+  Missing m = judge(facts, s, reply, s.connection.leg(Leg::masq), reply.unpaired, Leg::masq);
+  if (m.missing && may_pass_by(facts, s)) m.confidence = Confidence::possible;
+  return m;
 }
 
 LegString director_legs(const Facts& facts, const Suspect& s) {

@@ -23,6 +23,9 @@ Missing missing_demasq(const Facts&, const Suspect&);
 /// Leg 2 went out and leg 3 did not come to the director (any more). Replies that were seen on their way to another MAC do not
 /// count.
 Missing missing_reply(const Facts&, const Suspect&);
+/// One wire on which requests came and the reply was seen, and nothing tells whom the reply was sent to (a capture without MAC
+/// addresses): it may have gone to the director, or past it.
+bool may_pass_by(const Facts&, const Suspect&);
 /// Leg 3 reached the director and leg 4 did not follow (any more). False without leg 1.
 Missing missing_masq(const Facts&, const Suspect&);
 

@@ -1,7 +1,10 @@
 #include "facts/survey.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <tuple>
+#include <vector>
 
 #include "facts/signs.h"
 
@@ -13,6 +16,29 @@ using track::Record;
 using track::Way;
 
 constexpr std::int64_t kUnknown = -1;
+
+/// A capture that was written to several files, one after the other, is one wire still: what was asked in one file and again in
+/// the next was asked on. Two interfaces that see one packet see it at one time.
+std::vector<Question> joined_pieces(const std::vector<Question>& asked) {
+  constexpr Timestamp copy = kSecond / 20, on_and_on = kSecond * 7 / 2;
+  std::map<std::tuple<Address, Address, Mac, std::uint32_t>, std::size_t> known;
+  std::vector<Question> out;
+  for (const Question& q : asked) {  // by their first times
+    const auto [found, is_new] = known.try_emplace({q.asker, q.target, q.asker_mac, q.interface_index}, out.size());
+    const Timestamp gap = is_new ? 0 : q.first.time - out[found->second].last.time;
+    if (is_new || gap <= copy) {
+      out.push_back(q);
+      continue;
+    }
+    Question& before = out[found->second];
+    const bool without_rest = before.run == before.count && q.run == q.count && gap <= on_and_on;
+    before.run = without_rest ? before.run + q.run : std::max(before.run, q.run);
+    before.count += q.count;
+    before.last = q.last;
+    before.unicast = before.unicast && q.unicast;
+  }
+  return out;
+}
 
 /// `back`: the opposite direction of the same side, whose acknowledgements tell of `w`.
 LegCount to_leg(const Way& w, const Way& back, const Record& r) {
@@ -587,7 +613,7 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   facts.vantages = *in.vantages;
   facts.sources = in.sources;
   facts.packets = in.packets;
-  facts.questions = in.journal->questions();
+  facts.questions = joined_pieces(in.journal->questions());
   facts.claims = in.journal->claims();
   for (const auto& [address, turns] : in.journal->turns()) {
     const bool held = in.state != nullptr && in.state->known.addresses && find_address(*in.state, address) != nullptr;

@@ -19,6 +19,12 @@ void check(const Facts& facts, FindingSink& sink) {
     subject.service = service_text(facts, c);
     Finding& f = accuse_connection(facts, sink, reply_not_masqueraded, subject, s, Severity::error, missing.confidence);
     if (!f.cause.empty()) continue;
+    if (may_pass_by(facts, s)) {
+      FindingSink::unchecked(
+          f,
+          "whom the replies were sent to: this capture of one wire has no MAC addresses, so they may have gone "
+          "past the director, straight to the client (LVS101); a capture of an Ethernet interface tells");
+    }
     const std::string rip = c.rip ? to_string(c.rip->address) : std::string("the real server");
     f.title = "Replies reach the director and never leave as " + (c.vip ? to_string(c.vip->address) : std::string("the VIP"));
     f.cause = "The reply of " + rip +

@@ -22,7 +22,9 @@ void check(const Facts& facts, FindingSink& sink) {
     if (c.leg(Leg::masq).rst || c.state == ConnectionState::reset) continue;
     Subject subject;
     subject.service = service_text(facts, c);
-    const Confidence confidence = missing ? std::min(missing.confidence, Confidence::likely) : Confidence::possible;
+    // What let the first packets pass would have let the repeats pass, too: a capture that missed some looks the same.
+    const bool at_first = missing && c.saw(Leg::demasq);
+    const Confidence confidence = missing && !at_first ? std::min(missing.confidence, Confidence::likely) : Confidence::possible;
     Finding& f = accuse_connection(facts, sink, request_not_forwarded, subject, s, Severity::error, confidence);
     if (!f.cause.empty()) continue;
     const std::string vip = c.vip ? to_string(c.vip->address) : std::string("the VIP");
@@ -35,6 +37,13 @@ void check(const Facts& facts, FindingSink& sink) {
       FindingSink::unchecked(
           f,
           "a capture of the director's inside interface, taken at the same time (-r outside.pcap -r inside.pcap), or of `any`");
+    } else if (at_first) {
+      f.title = "Requests to " + vip + " are forwarded at first, and then no more";
+      f.cause =
+          "The first packets went on to a real server; later ones of the same connection were not seen to leave. Either the "
+          "director drops them (IPVS defence: drop_packet; a full queue or rate limit), or they left and the capture missed "
+          "them.";
+      FindingSink::unchecked(f, "whether the capture is whole: tcpdump says at its end what the kernel dropped");
     } else {
       f.title = "Requests to " + vip + " are not forwarded to any real server";
       f.cause =
