@@ -82,7 +82,8 @@ struct Analyzer::Impl {
   NftRules filter;  // of options.state
   std::optional<LaterLook> later;
   track::HashKey key;
-  Mapping<track::Record> records;
+  Mapping<track::Head> heads;
+  Mapping<track::Body> bodies;
   Mapping<track::IndexSlot> index;
   Mapping<track::ServerEndpoint> endpoints;
   Mapping<track::EndpointTable::Slot> endpoint_slots;
@@ -107,12 +108,13 @@ struct Analyzer::Impl {
 
   explicit Impl(AnalyzerOptions o) : options(std::move(o)), key(make_key(options.hash_seed)) {
     options.max_connections = std::max<std::uint32_t>(options.max_connections, 64);
-    records = Mapping<track::Record>(options.max_connections);
+    heads = Mapping<track::Head>(options.max_connections);
+    bodies = Mapping<track::Body>(std::min(std::size_t{options.max_connections} + 1, Tracker::kMostBodies));
     index = Mapping<track::IndexSlot>(index_size(std::min(options.expected_connections, options.max_connections)));
     endpoints = Mapping<track::ServerEndpoint>(1024);
     endpoint_slots = Mapping<track::EndpointTable::Slot>(4096);
-    tracker =
-        std::make_unique<Tracker>(Tracker::Storage{records.span(), index.span(), endpoints.span(), endpoint_slots.span()}, key);
+    tracker = std::make_unique<Tracker>(
+        Tracker::Storage{heads.span(), bodies.span(), index.span(), endpoints.span(), endpoint_slots.span()}, key);
     for (const Declaration& d : options.declared) declare(d.services);
     if (options.state) filter = read_nft_rules(*options.state);
     if (options.state && options.state->known.services) declare(options.state->ipvs.services);
@@ -136,8 +138,7 @@ struct Analyzer::Impl {
   }
 
   void make_room_for_endpoints() {
-    constexpr std::uint32_t kLimit = 1 << 20;
-    if (!tracker->wants_endpoints() || tracker->endpoints().capacity() >= kLimit) return;
+    if (!tracker->wants_endpoints() || tracker->endpoints().capacity() >= track::EndpointTable::kMost) return;
     const std::size_t capacity = std::size_t{tracker->endpoints().capacity()} * 4;
     Mapping<track::ServerEndpoint> entries(capacity);
     Mapping<track::EndpointTable::Slot> slots(capacity * 4);
@@ -224,8 +225,8 @@ struct Analyzer::Impl {
     std::unordered_map<std::uint32_t, std::pair<Address, Address>> ends;  // record -> RIP, CIP
     const Roles& roles = surveyed_roles;
     for (std::uint32_t id = 0; id < tracker->high_water(); ++id) {
-      const track::Record& record = tracker->record(id);
-      if ((record.flags & track::kInUse) == 0) continue;
+      if (!tracker->in_use(id)) continue;
+      const track::Record record = tracker->record(id);
       const Connection c = to_connection(id, record, roles, *tracker);
       if (c.kind != ConnectionKind::masqueraded || !c.rip) continue;
       const bool whole = c.saw(Leg::request) && c.saw(Leg::demasq) && c.saw(Leg::reply) && c.saw(Leg::masq);
@@ -404,8 +405,8 @@ struct Analyzer::Handover {
   }
   /// `suspect`: nullptr where the record is of none.
   void give(std::uint32_t id, const Suspect* suspect) const {
-    const track::Record& record = analyzer.tracker->record(id);
-    if ((record.flags & track::kInUse) == 0) return;
+    if (!analyzer.tracker->in_use(id)) return;
+    const track::Record record = analyzer.tracker->record(id);
     if (suspect != nullptr) {
       const Connection& c = suspect->connection;
       if (c.kind == ConnectionKind::masqueraded || c.kind == ConnectionKind::direct) give(c);

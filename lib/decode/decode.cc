@@ -1,8 +1,8 @@
 // The batch entry: a fast path for what a cluster's links are full of, and the thorough way for the rest.
 //
 // Fast: Ethernet with one tag or none, or either SLL without tags, then IPv4 without options and fragments or IPv6 without
-// extension headers, then TCP or UDP whose lengths agree. The fast path assigns every field; it answers exactly what the thorough way
-// would, which a test holds it to.
+// extension headers, then TCP or UDP whose lengths agree. The fast path assigns every field; it answers exactly what the thorough
+// way would, which a test holds it to.
 #include <algorithm>
 #include <bit>
 #include <cstddef>

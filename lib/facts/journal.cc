@@ -42,9 +42,9 @@ void Journal::note(std::span<const Packet> packets, const track::Tracker::Output
         note_other(packet, o.path, tracker);
         break;
       case Kind::joined: {
-        const track::Record& r = tracker.record(o.record);
-        const bool inner_first = (r.flags & track::kInnerFirst) != 0;
-        const std::uint32_t outer = r.endpoint[inner_first ? 1 : 0], inner = r.endpoint[inner_first ? 0 : 1];
+        const bool inner_first = tracker.inner_first(o.record);
+        const std::uint32_t outer = tracker.endpoint_of(o.record, inner_first ? 1 : 0),
+                            inner = tracker.endpoint_of(o.record, inner_first ? 0 : 1);
         const std::uint64_t pair = std::uint64_t{outer} << 32 | inner;
         // Every connection comes by here, and nearly all of them with a pair that is known.
         if (pairs_.size() < kMaxPairs && !pair_seen_.contains(pair)) {
@@ -152,7 +152,7 @@ void Journal::note_icmp(const Packet& p, std::uint16_t path, const track::Tracke
       const std::uint16_t server_port = from_client ? icmp.quoted_destination_port : icmp.quoted_source_port;
       for (std::uint32_t id = tracker.find(client, port, icmp.quoted_protocol); id != track::kNone && !note.on_way;
            id = tracker.record(id).next) {
-        const track::Record& r = tracker.record(id);
+        const track::Record r = tracker.record(id);
         for (std::uint8_t side = 0; side < 2; ++side) {
           if (r.endpoint[side] == track::kNone) continue;
           const track::ServerEndpoint& e = tracker.endpoints()[r.endpoint[side]];

@@ -78,12 +78,13 @@ std::vector<FullNatPair> full_nat_pairs(const track::Tracker& tracker) {
   std::vector<FullNatPair> pairs;
   std::unordered_map<std::uint64_t, std::uint32_t> halves;
   for (std::uint32_t id = 0; id < tracker.high_water() && halves.size() < kMost; ++id) {
-    const track::Record& r = tracker.record(id);
-    if ((r.flags & track::kInUse) == 0 || r.endpoint[1] != track::kNone || r.protocol != kTcp) continue;
+    if (!tracker.in_use(id) || tracker.is_joined(id)) continue;
+    const track::Record r = tracker.record(id);
+    if (r.protocol != kTcp) continue;
     if ((r.way[0].flags & r.way[1].flags & track::kSawSyn) == 0) continue;
     const auto [other, first] = halves.try_emplace(std::uint64_t{r.client_isn} << 32 | r.server_isn, id);
     if (first) continue;
-    const track::Record& o = tracker.record(other->second);
+    const track::Record o = tracker.record(other->second);
     // The same server on both halves is plain source NAT.
     if (o.client == r.client || o.endpoint[0] == r.endpoint[0] || o.way[0].ttl == r.way[0].ttl) continue;
     if (o.t0 - r.t0 > 5 * kSecond || r.t0 - o.t0 > 5 * kSecond) continue;
@@ -110,10 +111,9 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
   constexpr std::uint32_t kEnough = 50'000;
   std::uint32_t joined = 0;
   for (std::uint32_t id = 0; id < tracker.high_water() && joined < kEnough; ++id) {
-    const track::Record& r = tracker.record(id);
-    if ((r.flags & track::kInUse) == 0) continue;
+    if (!tracker.in_use(id) || !tracker.is_joined(id)) continue;
+    const track::Record r = tracker.record(id);
     const Sides s = sides_of(r, roles);
-    if (s.outer < 0 || s.inner < 0) continue;
     ++joined;
     const track::Way& request = r.way[s.outer * 2];
     const track::Way& demasq = r.way[s.inner * 2];
@@ -136,8 +136,8 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
     if (v.taken != 0 && !paths[i].destination.is_none()) taken[paths[i].destination] += v.taken;
   }
   for (const FullNatPair& pair : full_nat) {
-    const track::Record& outer = tracker.record(pair.outer);
-    const track::Record& inner = tracker.record(pair.inner);
+    const track::Record outer = tracker.record(pair.outer);
+    const track::Record inner = tracker.record(pair.inner);
     if (roles.side_of(outer.endpoint[0]) != Roles::Side::outer || roles.side_of(inner.endpoint[0]) != Roles::Side::inner)
       continue;
     const Mac towards_rip = paths[inner.way[0].path].source, towards_client = paths[outer.way[1].path].source;
@@ -158,8 +158,9 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
     // brings those of many.
     std::map<Mac, std::uint32_t> bringers;
     for (std::uint32_t id = 0; id < tracker.high_water(); ++id) {
-      const track::Record& r = tracker.record(id);
-      if ((r.flags & track::kInUse) == 0 || r.way[0].packets == 0 || roles.side_of(r.endpoint[0]) != Roles::Side::inner) continue;
+      if (!tracker.in_use(id) || roles.side_of(tracker.endpoint_of(id, 0)) != Roles::Side::inner) continue;
+      const track::Record r = tracker.record(id);
+      if (r.way[0].packets == 0) continue;
       const Mac mac = paths[r.way[0].path].source;
       if (!mac.is_none() && !roles.rips.contains(r.client)) ++bringers[mac];
     }
@@ -177,9 +178,8 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
   }
   // Its own connections to real servers (health checks): straight from its MAC, with a TTL nobody has lowered.
   for (std::uint32_t id = 0; id < tracker.high_water(); ++id) {
-    const track::Record& r = tracker.record(id);
-    if ((r.flags & track::kInUse) == 0 || r.endpoint[1] != track::kNone || roles.side_of(r.endpoint[0]) != Roles::Side::inner)
-      continue;
+    if (!tracker.in_use(id) || tracker.is_joined(id) || roles.side_of(tracker.endpoint_of(id, 0)) != Roles::Side::inner) continue;
+    const track::Record r = tracker.record(id);
     const track::Way& request = r.way[0];
     if (request.packets == 0 || !initial_ttl(request.ttl) || (r.protocol == kTcp && (request.flags & track::kSawSyn) == 0))
       continue;
@@ -226,7 +226,7 @@ Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const 
   const std::vector<FullNatPair> full_nat = full_nat_pairs(tracker);
   std::set<std::uint32_t> full_nat_outers;
   for (const FullNatPair& pair : full_nat) {
-    const std::uint32_t outer = tracker.record(pair.outer).endpoint[0], inner = tracker.record(pair.inner).endpoint[0];
+    const std::uint32_t outer = tracker.endpoint_of(pair.outer, 0), inner = tracker.endpoint_of(pair.inner, 0);
     if (endpoints[outer].is_inner() || endpoints[inner].is_outer()) continue;
     inner_of[outer].insert(inner);
     full_nat_outers.insert(outer);

@@ -213,15 +213,13 @@ void Surveyor::index_full_nat() {
   // Only worth the pass when there are outer halves without inner ones.
   bool lonely_outer = false;
   for (std::uint32_t id = 0; id < t.high_water() && !lonely_outer; ++id) {
-    const Record& r = t.record(id);
-    lonely_outer =
-        (r.flags & track::kInUse) != 0 && r.endpoint[1] == track::kNone && roles.side_of(r.endpoint[0]) == Roles::Side::outer;
+    lonely_outer = t.in_use(id) && !t.is_joined(id) && roles.side_of(t.endpoint_of(id, 0)) == Roles::Side::outer;
   }
   if (!lonely_outer) return;
   for (std::uint32_t id = 0; id < t.high_water(); ++id) {
-    const Record& r = t.record(id);
-    if ((r.flags & track::kInUse) == 0 || r.endpoint[1] != track::kNone || r.client_isn == 0) continue;
-    if (roles.side_of(r.endpoint[0]) == Roles::Side::outer) continue;
+    if (!t.in_use(id) || t.is_joined(id) || roles.side_of(t.endpoint_of(id, 0)) == Roles::Side::outer) continue;
+    const Record r = t.record(id);
+    if (r.client_isn == 0) continue;
     inner_by_isn.try_emplace(std::uint64_t{r.protocol} << 32 | r.client_isn, HalfFullNat{id});
   }
 }
@@ -297,7 +295,7 @@ void Surveyor::strange(std::uint32_t id, const Record& r) {
   const track::ServerEndpoint& source = t.endpoints()[r.endpoint[0]];
   for (std::uint32_t other = t.find(r.client, r.client_port, r.protocol); other != track::kNone; other = t.record(other).next) {
     if (other == id) continue;
-    const Record& m = t.record(other);
+    const Record m = t.record(other);
     const Sides s = sides_of(m, roles);
     if (s.inner < 0 || m.way[s.inner * 2 + 1].packets == 0) continue;
     const auto apart = static_cast<std::int32_t>(r.way[1].sequence_end - m.way[s.inner * 2 + 1].sequence_end);
@@ -390,7 +388,7 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
   if (s.outer >= 0 && s.inner < 0 && r.client_isn != 0) {
     const auto half = inner_by_isn.find(std::uint64_t{r.protocol} << 32 | r.client_isn);
     if (half != inner_by_isn.end() && !half->second.used) {
-      const Record& inner = in.tracker->record(half->second.id);
+      const Record inner = in.tracker->record(half->second.id);
       const bool close_in_time = inner.t0 - r.t0 < 5 * kSecond && r.t0 - inner.t0 < 5 * kSecond;
       if (half->second.id != id && close_in_time && inner.client != r.client && inner.way[0].ttl != r.way[0].ttl) {
         half->second.used = true;
@@ -434,7 +432,7 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
       std::uint32_t inner = s.inner >= 0 ? r.endpoint[s.inner] : track::kNone;
       if (c.inside_client) {
         const auto half = inner_by_isn.find(std::uint64_t{r.protocol} << 32 | r.client_isn);
-        if (half != inner_by_isn.end()) inner = in.tracker->record(half->second.id).endpoint[0];
+        if (half != inner_by_isn.end()) inner = in.tracker->endpoint_of(half->second.id, 0);
       }
       PairTally& p = pair(s.outer >= 0 ? r.endpoint[s.outer] : track::kNone, inner);
       if (p.service >= 0) c.service = static_cast<std::uint32_t>(p.service);
@@ -488,8 +486,8 @@ void find_places(Facts& facts, const SurveyInput& in, const Roles& roles) {
   for (std::size_t i = 1; i < paths.size(); ++i) place(paths[i].vantage, paths[i].interface_index);
   std::vector<std::array<std::uint64_t, 4>> legs(paths.size());  // by path: there are few of them, and many connections
   for (std::uint32_t id = 0; id < t.high_water(); ++id) {
-    const Record& r = t.record(id);
-    if ((r.flags & track::kInUse) == 0) continue;
+    if (!t.in_use(id)) continue;
+    const Record r = t.record(id);
     const Sides s = sides_of(r, roles);
     for (int side = 0; side < 2; ++side) {
       if (side != s.outer && side != s.inner) continue;
@@ -660,8 +658,8 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   for (const RetiredRecord& r : in.journal->retired())
     surveyor.take(retired_id++, r.record, r.clues.empty() ? nullptr : &r.clues);
   for (std::uint32_t id = 0; id < in.tracker->high_water(); ++id) {
-    const Record& r = in.tracker->record(id);
-    if ((r.flags & track::kInUse) == 0) continue;
+    if (!in.tracker->in_use(id)) continue;
+    const Record r = in.tracker->record(id);
     surveyor.strange(id, r);
     surveyor.take(id, r, in.journal->clues(id));
   }

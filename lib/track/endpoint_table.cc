@@ -1,9 +1,11 @@
 #include "track/endpoint_table.h"
 
+#include <algorithm>
+
 namespace lvsnat::track {
 
 void EndpointTable::use(std::span<ServerEndpoint> entries, std::span<Slot> slots) noexcept {
-  entries_ = entries;
+  entries_ = entries.first(std::min(entries.size(), kMost));
   slots_ = slots;
   mask_ = static_cast<std::uint32_t>(slots.size() - 1);
   for (Slot& slot : slots_) slot = Slot{};
@@ -49,7 +51,7 @@ void EndpointTable::promote(const HashKey& key, std::uint32_t id, Known known) n
 
 void EndpointTable::regrow(const HashKey& key, std::span<ServerEndpoint> entries, std::span<Slot> slots) noexcept {
   for (std::uint32_t id = 0; id < count_; ++id) entries[id] = entries_[id];
-  entries_ = entries;
+  entries_ = entries.first(std::min(entries.size(), kMost));
   slots_ = slots;
   mask_ = static_cast<std::uint32_t>(slots.size() - 1);
   for (Slot& slot : slots_) slot = Slot{};

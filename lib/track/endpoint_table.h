@@ -43,6 +43,8 @@ class EndpointTable {
     std::uint32_t hash = 0;
     std::uint32_t id = kNone;
   };
+  /// As many as records can tell apart; what storage holds beyond them stays unused.
+  static constexpr std::size_t kMost = kNoEndpoint;
 
   /// Both spans are owned by the caller and outlive this; slots.size() is a power of two.
   void use(std::span<ServerEndpoint> entries, std::span<Slot> slots) noexcept;

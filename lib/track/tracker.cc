@@ -48,7 +48,7 @@ std::uint32_t offset_coarse(Timestamp now, Timestamp t0) noexcept {
   const Timestamp d = (now - t0) >> 16;
   return static_cast<std::uint32_t>(std::clamp<Timestamp>(d, 0, kFar));
 }
-Timestamp last_of(const Record& r, const Way& w) noexcept { return r.t0 + (Timestamp{w.last} << 16); }
+Timestamp last_of(const Head& r, const Way& w) noexcept { return r.t0 + (Timestamp{w.last} << 16); }
 
 // The client's end of a packet, by direction: without a branch, for none could be predicted.
 static_assert(offsetof(Packet, destination) == offsetof(Packet, source) + sizeof(Address) &&
@@ -66,33 +66,35 @@ std::uint16_t client_port_of(const Packet& p, unsigned direction) noexcept {
 }
 
 /// What every packet of a way leaves behind.
-[[gnu::always_inline]] inline void count(Record& r, Way& w, const Packet& p) noexcept {
+[[gnu::always_inline]] inline void count(Head& r, Way& w, const Packet& p) noexcept {
   ++w.packets;
   const std::uint32_t bytes = w.bytes_low + p.ip_length;
   if (bytes < p.ip_length) w.bytes_high = static_cast<std::uint8_t>(w.bytes_high + 1);
   w.bytes_low = bytes;
   w.ip_id = static_cast<std::uint8_t>(p.ip_id);
   w.last = offset_coarse(p.time, r.t0);
-  if (p.time > r.last) r.last = p.time;
+  if (p.time > r.progress.last) r.progress.last = p.time;
 }
 
 /// The client's acknowledgement of a SYN-ACK.
-void end_client_rtt(Record& r, const Packet& p) noexcept {
+void end_client_rtt(Head& r, const Packet& p) noexcept {
   const std::uint32_t now = offset_ns(p.time, r.t0);
-  r.client_rtt = now == kFar || r.client_rtt == kFar || now < r.client_rtt ? kFar : now - r.client_rtt;
+  std::uint32_t& rtt = r.progress.client_rtt;
+  rtt = now == kFar || rtt == kFar || now < rtt ? kFar : now - rtt;
   r.flags = static_cast<std::uint8_t>((r.flags & ~kRttPending) | kRttDone);
 }
 
 /// From the first data of the client to the first of the server after them.
-void time_response(Record& r, unsigned direction, const Packet& p) noexcept {
+void time_response(Head& r, unsigned direction, const Packet& p) noexcept {
+  std::uint32_t& response = r.progress.response;
   if (direction == 0) {
-    if (r.response == kFar && (r.flags & kResponsePending) == 0) {
-      r.response = offset_us(p.time, r.t0);
+    if (response == kFar && (r.flags & kResponsePending) == 0) {
+      response = offset_us(p.time, r.t0);
       r.flags |= kResponsePending;
     }
   } else if ((r.flags & kResponsePending) != 0) {
     const std::uint32_t now = offset_us(p.time, r.t0);
-    r.response = now == kFar || now < r.response ? kFar - 1 : now - r.response;
+    response = now == kFar || now < response ? kFar - 1 : now - response;
     r.flags = static_cast<std::uint8_t>(r.flags & ~kResponsePending);
   }
 }
@@ -131,11 +133,39 @@ void observe(Tracker::Output& out, Observation::Kind kind, std::uint32_t record,
   }
 }
 
+/// A client's plain SYN: an opening may be made of it.
+bool opens(const Packet& p, unsigned direction) noexcept {
+  constexpr std::uint8_t any = kSyn | kAck | kFin | kRst;
+  return direction == 0 && p.protocol == kTcp && (p.tcp_flags & any) == kSyn && p.payload == 0 && p.ip_length < 256;
+}
+
+/// What update() would have made of the packets of an opening.
+void fill(const Head& head, const Opening& opening, Progress& progress, Body& body) noexcept {
+  const bool joined = head.has_second();
+  progress = Progress{head.t0 + (joined ? opening.first : 0), opening.isn, {0, 0, 0, 0}, kFar, kFar};
+  body = Body{};
+  for (unsigned side = 0; side < (joined ? 2U : 1U); ++side) {
+    Way& w = body.way[side * 2];
+    w.packets = 1;
+    w.bytes_low = opening.ip_length;
+    w.sequence_end = opening.isn + 1;
+    w.first_frame = opening.first_frame[side];
+    w.first = side == 0 ? 0 : opening.first;
+    w.last = w.first >> 16;
+    w.path = opening.path[side];
+    w.ip_id = opening.ip_id;
+    w.ttl = opening.ttl[side];
+    w.flags = kSawSyn;
+    progress.open[side * 2] = joined && side == 0 ? 0x01 : 0x11;  // unanswered; unpaired unless the second came
+  }
+}
+
 }  // namespace
 
 Tracker::Tracker(const Storage& storage, const HashKey& key) noexcept
     : key_(key),
-      records_(storage.records),
+      heads_(storage.heads),
+      bodies_(storage.bodies.first(std::min<std::size_t>(storage.bodies.size(), kMostBodies))),
       index_(storage.index),
       index_mask_(static_cast<std::uint32_t>(storage.index.size() - 1)) {
   for (IndexSlot& slot : index_) slot = IndexSlot{};
@@ -175,7 +205,7 @@ std::uint32_t Tracker::lookup(std::uint32_t hash, const Address& client, std::ui
     const IndexSlot& slot = index_[i & index_mask_];
     if (slot.record == kNone) return kNone;
     if (slot.hash == hash) {
-      const Record& r = records_[slot.record];
+      const Head& r = heads_[slot.record];
       if (r.client_port == port && r.protocol == protocol && r.client == client) return slot.record;
     }
   }
@@ -185,28 +215,28 @@ std::uint32_t Tracker::find(const Address& client, std::uint16_t port, std::uint
   return lookup(hash_endpoint(key_, client, port, protocol), client, port, protocol);
 }
 
-void Tracker::link(std::uint32_t hash, std::uint32_t id, std::uint32_t head) noexcept {
-  records_[id].next = head;
+void Tracker::link(std::uint32_t hash, std::uint32_t id, std::uint32_t newest) noexcept {
+  heads_[id].next = newest;
   std::uint32_t i = hash & index_mask_;
-  while (index_[i].record != kNone && index_[i].record != head) i = (i + 1) & index_mask_;
+  while (index_[i].record != kNone && index_[i].record != newest) i = (i + 1) & index_mask_;
   if (index_[i].record == kNone) ++used_;
   index_[i] = IndexSlot{hash, id};
 }
 
 void Tracker::unlink(std::uint32_t id) noexcept {
-  const Record& gone = records_[id];
+  const Head& gone = heads_[id];
   const std::uint32_t hash = hash_endpoint(key_, gone.client, gone.client_port, gone.protocol);
   std::uint32_t i = hash & index_mask_;
   for (;; i = (i + 1) & index_mask_) {
     if (index_[i].record == kNone) return;  // superseded long ago
-    const Record& r = records_[index_[i].record];
+    const Head& r = heads_[index_[i].record];
     if (index_[i].hash == hash && r.client_port == gone.client_port && r.protocol == gone.protocol && r.client == gone.client)
       break;
   }
   if (index_[i].record != id) {
-    for (std::uint32_t r = index_[i].record; r != kNone; r = records_[r].next) {
-      if (records_[r].next == id) {
-        records_[r].next = gone.next;
+    for (std::uint32_t r = index_[i].record; r != kNone; r = heads_[r].next) {
+      if (heads_[r].next == id) {
+        heads_[r].next = gone.next;
         return;
       }
     }
@@ -231,15 +261,93 @@ void Tracker::unlink(std::uint32_t id) noexcept {
 
 void Tracker::retire(std::uint32_t id, Output& out) noexcept {
   if (out.retirements < out.retired.size()) {
-    out.retired[out.retirements] = records_[id];
+    out.retired[out.retirements] = record(id);
     observe(out, Observation::Kind::retired, id, static_cast<std::uint16_t>(out.retirements), 0, 0);
     ++out.retirements;
   }
   unlink(id);
-  records_[id].flags = 0;
-  records_[id].next = free_;
+  Head& gone = heads_[id];
+  if (const std::uint32_t body = gone.body(); body != 0) {
+    bodies_[body].way[0].packets = free_body_;
+    free_body_ = body;
+  }
+  gone = Head{};
+  gone.next = free_;
   free_ = id;
   --live_;
+}
+
+Record Tracker::record(std::uint32_t id) const noexcept {
+  const Head& head = heads_[id];
+  Record r;
+  r.client = head.client;
+  r.client_port = head.client_port;
+  r.protocol = head.protocol;
+  r.flags = head.flags;
+  r.endpoint[0] = head.endpoint(0);
+  r.endpoint[1] = head.endpoint(1);
+  r.next = head.next;
+  r.t0 = head.t0;
+  // Whoever asks for one asks for all of them in turn, as a rule.
+  if (const std::uint32_t later = id + 8; later < high_water_) {
+    const Way* const ways = bodies_[heads_[later].body()].way;
+    __builtin_prefetch(&ways[0]);
+    __builtin_prefetch(&ways[2]);
+  }
+  Progress progress;
+  if (head.body() != 0) {
+    const Body& body = bodies_[head.body()];
+    progress = head.progress;
+    r.server_isn = body.server_isn();
+    std::memcpy(r.way, body.way, sizeof r.way);
+  } else {
+    Body body;
+    fill(head, head.opening, progress, body);
+    r.server_isn = 0;
+    std::memcpy(r.way, body.way, sizeof r.way);
+  }
+  for (unsigned at = 0; at < 4; ++at) r.way[at].open = progress.open[at];
+  r.last = progress.last;
+  r.client_isn = progress.client_isn;
+  r.client_rtt = progress.client_rtt;
+  r.response = progress.response;
+  return r;
+}
+
+/// False: there is none left.
+bool Tracker::give_body(Head& head) noexcept {
+  std::uint32_t number = free_body_;
+  if (number != 0) {
+    free_body_ = bodies_[number].way[0].packets;
+  } else if (bodies_used_ < bodies_.size()) {
+    number = bodies_used_++;
+  } else {
+    return false;
+  }
+  head.set_ends(head.endpoint(0), head.endpoint(1), number);
+  return true;
+}
+
+/// More than an opening comes: the record gets its body. False: there is none left.
+bool Tracker::unfold(Head& head) noexcept {
+  const Opening opening = head.opening;
+  if (!give_body(head)) return false;
+  Progress progress;
+  fill(head, opening, progress, bodies_[head.body()]);
+  head.progress = progress;
+  return true;
+}
+
+Timestamp Tracker::last_seen(const Head& head) const noexcept {
+  if (head.body() != 0) return head.progress.last;
+  return head.t0 + (head.has_second() ? head.opening.first : 0);
+}
+
+/// LegFlags of all ways.
+std::uint8_t Tracker::seen_of(const Head& head) const noexcept {
+  if (head.body() == 0) return kSawSyn;
+  const Way* way = bodies_[head.body()].way;
+  return way[0].flags | way[1].flags | way[2].flags | way[3].flags;
 }
 
 // Half-open first, and the oldest of those in view; then ended ones; then whatever was silent longest.
@@ -247,19 +355,21 @@ std::uint32_t Tracker::evict(Output& out) noexcept {
   constexpr std::uint32_t kLook = 32;
   std::uint32_t best = kNone;
   int best_class = 3;
+  Timestamp best_last = 0;
   for (std::uint32_t i = 0; i < kLook && i < high_water_; ++i) {
     const std::uint32_t id = (hand_ + i) % high_water_;
-    const Record& r = records_[id];
+    const Head& r = heads_[id];
     if ((r.flags & kInUse) == 0) continue;
-    const std::uint8_t seen = r.way[0].flags | r.way[1].flags | r.way[2].flags | r.way[3].flags;
-    const int rank_class = (r.flags & kAnswered) == 0 ? 0 : (seen & (kSawFin | kSawRst)) != 0 ? 1 : 2;
-    if (best == kNone || rank_class < best_class || (rank_class == best_class && r.last < records_[best].last)) {
+    const int rank_class = (r.flags & kAnswered) == 0 ? 0 : (seen_of(r) & (kSawFin | kSawRst)) != 0 ? 1 : 2;
+    const Timestamp last = last_seen(r);
+    if (best == kNone || rank_class < best_class || (rank_class == best_class && last < best_last)) {
       best = id;
+      best_last = last;
       best_class = rank_class;
     }
   }
-  hand_ = (hand_ + 1) % high_water_;
   if (best == kNone) return kNone;
+  hand_ = (hand_ + 1) % high_water_;
   ++(best_class == 0 ? counters_.evicted_half_open : best_class == 1 ? counters_.evicted_closed : counters_.evicted_other);
   retire(best, out);
   return best;
@@ -268,13 +378,12 @@ std::uint32_t Tracker::evict(Output& out) noexcept {
 void Tracker::retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget, Output& out) noexcept {
   for (; budget > 0 && high_water_ > 0 && out.retirements < out.retired.size(); --budget) {
     idle_hand_ = idle_hand_ + 1 < high_water_ ? idle_hand_ + 1 : 0;
-    const Record& r = records_[idle_hand_];
+    const Head& r = heads_[idle_hand_];
     if ((r.flags & kInUse) == 0) continue;
-    const std::uint8_t seen = r.way[0].flags | r.way[1].flags | r.way[2].flags | r.way[3].flags;
-    const Timestamp limit = (seen & (kSawFin | kSawRst)) != 0 ? idle.closed
-                            : (r.flags & kAnswered) == 0      ? idle.half_open
-                                                              : idle.open;
-    if (now - r.last > limit) retire(idle_hand_, out);
+    const Timestamp limit = (seen_of(r) & (kSawFin | kSawRst)) != 0 ? idle.closed
+                            : (r.flags & kAnswered) == 0            ? idle.half_open
+                                                                    : idle.open;
+    if (now - last_seen(r) > limit) retire(idle_hand_, out);
   }
 }
 
@@ -365,9 +474,9 @@ bool Tracker::settle(const Packet& p, Lane& lane) noexcept {
 namespace {
 
 /// Does a packet continue what this record has seen of the same direction (or acknowledge the other)?
-bool continues(const Record& r, unsigned side, unsigned direction, const Packet& p) noexcept {
-  const Way& same = r.way[side * 2 + direction];
-  const Way& opposite = r.way[side * 2 + (direction ^ 1)];
+bool continues(const Way* way, unsigned side, unsigned direction, const Packet& p) noexcept {
+  const Way& same = way[side * 2 + direction];
+  const Way& opposite = way[side * 2 + (direction ^ 1)];
   if (same.packets != 0) return near(p.sequence, same.sequence_end) || ((p.tcp_flags & kRst) != 0 && p.sequence == 0);
   if (opposite.packets != 0 && (p.tcp_flags & kAck) != 0) return near(p.acknowledgement, opposite.sequence_end);
   return false;
@@ -375,25 +484,32 @@ bool continues(const Record& r, unsigned side, unsigned direction, const Packet&
 
 }  // namespace
 
-// Can this packet's endpoint be the second one of the record? NAT leaves sequence numbers and, one hop
-// further on, the IP ID alone; the TTL tells a rewritten packet from one sent to somebody else.
-bool Tracker::compatible(const Record& r, const Packet& p, const Lane& lane) const noexcept {
-  if (r.endpoint[1] != kNone) return false;
-  const ServerEndpoint& known = endpoints_[r.endpoint[0]];
-  const ServerEndpoint& other = endpoints_[lane.endpoint];
-  const bool opposite_roles = (known.is_outer() && other.is_inner()) || (known.is_inner() && other.is_outer());
+// Two ends of one connection are a VIP's and a RIP's, as far as that is known.
+bool Tracker::roles_allow(std::uint32_t first, std::uint32_t second, bool& opposite) const noexcept {
+  const ServerEndpoint& known = endpoints_[first];
+  const ServerEndpoint& other = endpoints_[second];
+  opposite = (known.is_outer() && other.is_inner()) || (known.is_inner() && other.is_outer());
   if ((known.is_outer() && other.is_outer()) || (known.is_inner() && other.is_inner())) {
     // A RIP that is somebody's VIP too (cascaded directors) still has one declared role; trust packets then.
     if (known.declared_outer || known.declared_inner || other.declared_outer || other.declared_inner) return false;
   }
-  const Way& same = r.way[lane.direction];
-  const Way& opposite = r.way[lane.direction ^ 1];
+  return true;
+}
+
+// Can this packet's endpoint be the second one of the record? NAT leaves sequence numbers and, one hop
+// further on, the IP ID alone; the TTL tells a rewritten packet from one sent to somebody else.
+bool Tracker::compatible(const Head& r, const Body& body, const Packet& p, const Lane& lane) const noexcept {
+  bool opposite_roles = false;
+  if (r.has_second() || !roles_allow(r.endpoint(0), lane.endpoint, opposite_roles)) return false;
+  const Way* const way = body.way;
+  const Way& same = way[lane.direction];
+  const Way& opposite = way[lane.direction ^ 1];
   if (p.protocol == kTcp) {
-    if (is_syn(p) && lane.direction == 0) return r.client_isn == p.sequence && (r.way[0].flags & kSawSyn) != 0;
-    if (is_syn(p)) return r.server_isn == p.sequence && (r.way[1].flags & kSawSyn) != 0;
+    if (is_syn(p) && lane.direction == 0) return r.progress.client_isn == p.sequence && (way[0].flags & kSawSyn) != 0;
+    if (is_syn(p)) return body.server_isn() == p.sequence && (way[1].flags & kSawSyn) != 0;
     if (is_syn_ack(p) && lane.direction == 1) {
-      if ((opposite.flags & kSawSyn) != 0 && r.client_isn + 1 != p.acknowledgement) return false;
-      if ((same.flags & kSawSyn) != 0) return r.server_isn == p.sequence;
+      if ((opposite.flags & kSawSyn) != 0 && r.progress.client_isn + 1 != p.acknowledgement) return false;
+      if ((same.flags & kSawSyn) != 0) return body.server_isn() == p.sequence;
       return opposite.packets != 0 && near(p.acknowledgement, opposite.sequence_end);
     }
     if (same.packets != 0 && near(p.sequence, same.sequence_end)) return true;
@@ -411,14 +527,14 @@ bool Tracker::compatible(const Record& r, const Packet& p, const Lane& lane) con
     if (soon && same.packets == 1 && same.bytes() == p.ip_length && (hops == 1 || hops == -1) && elsewhere) return true;
     return opposite_roles && soon;
   }
-  return opposite_roles && p.time - r.last < kUdpIdle;
+  return opposite_roles && p.time - r.progress.last < kUdpIdle;
 }
 
-void Tracker::join(Record& r, const Packet& p, const Lane& lane) noexcept {
-  r.endpoint[1] = lane.endpoint;
-  ServerEndpoint& first = endpoints_[r.endpoint[0]];
+void Tracker::join(Head& r, const Way* way, const Packet& p, const Lane& lane) noexcept {
+  r.set_ends(r.endpoint(0), lane.endpoint, r.body());
+  ServerEndpoint& first = endpoints_[r.endpoint(0)];
   ServerEndpoint& second = endpoints_[lane.endpoint];
-  const Way& same = r.way[lane.direction];
+  const Way& same = way[lane.direction];
   bool inner_first;
   if (first.declared_inner != first.declared_outer) {
     inner_first = first.declared_inner;
@@ -431,7 +547,7 @@ void Tracker::join(Record& r, const Packet& p, const Lane& lane) noexcept {
     inner_first = same.ttl > p.ttl;  // replies are forwarded, so they always lose TTL on their way from RIP's side to VIP's
   } else if (same.packets != 0) {
     // No pair, then, but one client answered by two: whom it called is the VIP.
-    inner_first = r.way[0].packets == 0 && (first.is_inner() || second.is_outer());
+    inner_first = way[0].packets == 0 && (first.is_inner() || second.is_outer());
   } else {
     inner_first = first.is_inner() || second.is_outer();
   }
@@ -441,7 +557,7 @@ void Tracker::join(Record& r, const Packet& p, const Lane& lane) noexcept {
   ServerEndpoint& inner = inner_first ? first : second;
   ++outer.outer_votes;
   ++inner.inner_votes;
-  for (const std::uint32_t id : r.endpoint) {
+  for (const std::uint32_t id : {r.endpoint(0), lane.endpoint}) {
     if (endpoints_[id].known >= Known::rewritten) continue;
     endpoints_.promote(key_, id, Known::rewritten);
     ++taught_;
@@ -450,12 +566,13 @@ void Tracker::join(Record& r, const Packet& p, const Lane& lane) noexcept {
   if (inner.ftp_control) outer.ftp_control = true;
 }
 
-std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t head, Output& out) noexcept {
+// A SYN leaves an opening; what else a connection may begin with leaves an empty record, which the caller is to update.
+std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t newest, Output& out) noexcept {
   std::uint32_t id;
   if (free_ != kNone) {
     id = free_;
-    free_ = records_[id].next;
-  } else if (high_water_ < records_.size()) {
+    free_ = heads_[id].next;
+  } else if (high_water_ < heads_.size()) {
     id = high_water_++;
   } else {
     if (out.retirements >= out.retired.size() || evict(out) == kNone) {
@@ -463,50 +580,94 @@ std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t hea
       return kNone;
     }
     id = free_;
-    free_ = records_[id].next;
-    head = lookup(lane.hash, lane.direction == 0 ? p.source : p.destination,
-                  lane.direction == 0 ? p.source_port : p.destination_port, p.protocol);
+    free_ = heads_[id].next;
+    newest = lookup(lane.hash, client_of(p, lane.direction), client_port_of(p, lane.direction), p.protocol);
   }
-  Record& r = records_[id];
-  r = Record{};
-  r.client = lane.direction == 0 ? p.source : p.destination;
-  r.client_port = lane.direction == 0 ? p.source_port : p.destination_port;
+  Head& r = heads_[id];
+  r.client = client_of(p, lane.direction);
+  r.client_port = client_port_of(p, lane.direction);
   r.protocol = p.protocol;
   r.flags = kInUse;
-  r.endpoint[0] = lane.endpoint;
-  r.endpoint[1] = kNone;
-  r.t0 = r.last = p.time;
-  r.client_rtt = r.response = kFar;
+  r.set_ends(lane.endpoint, kNone, 0);
+  r.t0 = p.time;
+  if (opens(p, lane.direction)) {
+    r.opening = Opening{p.sequence,
+                        {p.number, 0},
+                        0,
+                        {lane.path, 0},
+                        {p.ttl, 0},
+                        static_cast<std::uint8_t>(p.ip_length),
+                        static_cast<std::uint8_t>(p.ip_id)};
+  } else if (give_body(r)) {
+    r.progress = Progress{p.time, 0, {0, 0, 0, 0}, kFar, kFar};
+    bodies_[r.body()] = Body{};
+  } else {
+    r = Head{};
+    r.next = free_;
+    free_ = id;
+    ++counters_.untracked;
+    return kNone;
+  }
   ++live_;
-  link(lane.hash, id, head);
+  link(lane.hash, id, newest);
   return id;
 }
 
+// The rewritten SYN of an opening makes it whole. False: it is none, or says more than an opening can hold.
+bool Tracker::join_opening(std::uint32_t id, const Packet& p, const Lane& lane, std::uint16_t number, Output& out) noexcept {
+  Head& r = heads_[id];
+  if (r.has_second() || r.is_at(0, lane.endpoint) || !opens(p, lane.direction)) return false;
+  Opening opening = r.opening;
+  const Timestamp since = p.time - r.t0;
+  if (opening.ip_length != p.ip_length || opening.ip_id != static_cast<std::uint8_t>(p.ip_id) || since < 0 ||
+      since >= Timestamp{kFar})
+    return false;
+  bool opposite_roles = false;
+  if (!roles_allow(r.endpoint(0), lane.endpoint, opposite_roles) || opening.isn != p.sequence) return false;
+  Way request{};
+  request.packets = 1;
+  request.ttl = opening.ttl[0];
+  join(r, &request, p, lane);
+  opening.first_frame[1] = p.number;
+  opening.first = static_cast<std::uint32_t>(since);
+  opening.path[1] = lane.path;
+  opening.ttl[1] = p.ttl;
+  r.opening = opening;
+  observe(out, Observation::Kind::joined, id, number, static_cast<std::uint8_t>(2 + lane.direction), lane.path);
+  return true;
+}
+
+// Finds or makes the record of a packet that is more than the next one of a connection. kNone: there is nothing more to do.
 std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept {
-  const Address& client = lane.direction == 0 ? p.source : p.destination;
-  const std::uint16_t client_port = lane.direction == 0 ? p.source_port : p.destination_port;
-  const std::uint32_t head = lookup(lane.hash, client, client_port, p.protocol);
+  const std::uint32_t head = lookup(lane.hash, client_of(p, lane.direction), client_port_of(p, lane.direction), p.protocol);
+  side = 0;
   if (head == kNone) {
-    side = 0;
-    return open(p, lane, kNone, out);
+    const std::uint32_t id = open(p, lane, kNone, out);
+    return id == kNone || heads_[id].body() == 0 ? kNone : id;
   }
+  if (heads_[head].next == kNone && heads_[head].body() == 0 && join_opening(head, p, lane, number, out)) return kNone;
   // The common case: one record, this endpoint is one of its two, and nothing begins anew.
   std::uint32_t newest = kNone;
   std::uint8_t newest_side = 0;
   std::size_t length = 0;
   const bool syn = is_syn(p);
-  for (std::uint32_t id = head; id != kNone && length < kChain; id = records_[id].next, ++length) {
-    Record& r = records_[id];
-    const int at = r.endpoint[0] == lane.endpoint ? 0 : r.endpoint[1] == lane.endpoint ? 1 : -1;
+  for (std::uint32_t id = head; id != kNone && length < kChain; id = heads_[id].next, ++length) {
+    Head& r = heads_[id];
+    if (r.body() == 0 && !unfold(r)) {
+      ++counters_.untracked;
+      return kNone;
+    }
+    const int at = r.is_at(0, lane.endpoint) ? 0 : r.is_at(1, lane.endpoint) ? 1 : -1;
     if (at < 0) continue;
+    const Way* const ways = ways_of(r);
     const auto s = static_cast<std::uint8_t>(at);
     if (p.protocol == kTcp) {
       if (syn) {
-        const Way& way = r.way[s * 2 + lane.direction];
-        const std::uint32_t isn = lane.direction == 0 ? r.client_isn : r.server_isn;
-        const bool begun = ((r.way[lane.direction].flags | r.way[2 + lane.direction].flags) & kSawSyn) != 0;
+        const Way& way = ways[s * 2 + lane.direction];
+        const std::uint32_t isn = lane.direction == 0 ? r.progress.client_isn : bodies_[r.body()].server_isn();
+        const bool begun = ((ways[lane.direction].flags | ways[2 + lane.direction].flags) & kSawSyn) != 0;
         if (begun ? isn != p.sequence : way.packets != 0) continue;
-        if (!begun && r.way[s * 2 + (lane.direction ^ 1)].packets != 0 && (r.flags & kOriented) != 0) continue;
+        if (!begun && ways[s * 2 + (lane.direction ^ 1)].packets != 0 && (r.flags & kOriented) != 0) continue;
         side = s;
         return id;
       }
@@ -515,12 +676,12 @@ std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& si
         newest_side = s;
         if (id == head && r.next == kNone) break;
       }
-      if (continues(r, s, lane.direction, p)) {
+      if (continues(ways, s, lane.direction, p)) {
         side = s;
         return id;
       }
     } else {
-      if (p.time - r.last > kUdpIdle) continue;
+      if (p.time - r.progress.last > kUdpIdle) continue;
       side = s;
       return id;
     }
@@ -530,22 +691,23 @@ std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& si
     return newest;
   }
   length = 0;
-  for (std::uint32_t id = head; id != kNone && length < kChain; id = records_[id].next, ++length) {
-    Record& r = records_[id];
-    if (!compatible(r, p, lane)) continue;
-    join(r, p, lane);
+  for (std::uint32_t id = head; id != kNone && length < kChain; id = heads_[id].next, ++length) {
+    Head& r = heads_[id];
+    const Body& body = bodies_[r.body()];
+    if (!compatible(r, body, p, lane)) continue;
+    join(r, body.way, p, lane);
     observe(out, Observation::Kind::joined, id, number, static_cast<std::uint8_t>(2 + lane.direction), lane.path);
     side = 1;
     return id;
   }
   if (length == kChain) ++counters_.chain_overflow;
-  side = 0;
-  return open(p, lane, head, out);
+  const std::uint32_t id = open(p, lane, head, out);
+  return id == kNone || heads_[id].body() == 0 ? kNone : id;
 }
 
 // The second sighting of a way on another path: a copy of one packet (bridge, bond, `any`, another
 // capture point), the same packet forwarded unchanged, or a way that moved?
-Tracker::Sighting Tracker::judge(const Record& r, const Way& w, const Packet& p, const Lane& lane,
+Tracker::Sighting Tracker::judge(const Head& r, const Way& w, const Packet& p, const Lane& lane,
                                  std::uint32_t end) const noexcept {
   const Timestamp since = p.time - last_of(r, w);
   const bool same_id = w.ip_id == static_cast<std::uint8_t>(p.ip_id);
@@ -575,43 +737,46 @@ Tracker::Sighting Tracker::judge(const Record& r, const Way& w, const Packet& p,
   return p.ttl < w.ttl ? Sighting::forwarded : Sighting::copy;
 }
 
-void Tracker::rebase(Record& r, Timestamp earlier) const noexcept {
+void Tracker::rebase(Head& r, Way* ways, Timestamp earlier) const noexcept {
   const Timestamp shift = r.t0 - earlier;
   r.t0 = earlier;
-  for (Way& w : r.way) {
+  for (Way& w : std::span(ways, 4)) {
     if (w.packets == 0) continue;
     w.first = w.first == kFar || shift >= Timestamp{kFar} - w.first ? kFar : static_cast<std::uint32_t>(w.first + shift);
     const Timestamp coarse = (shift >> 16) + w.last;
     w.last = coarse >= Timestamp{kFar} ? kFar : static_cast<std::uint32_t>(coarse);
   }
   // A start offset moves with t0; a difference does not. Disorder this early is rare: give the latency up.
-  if ((r.flags & kResponsePending) != 0) r.response = kFar, r.flags &= static_cast<std::uint8_t>(~kResponsePending);
-  if ((r.flags & kRttPending) != 0) r.client_rtt = kFar, r.flags &= static_cast<std::uint8_t>(~kRttPending), r.flags |= kRttDone;
+  if ((r.flags & kResponsePending) != 0) r.progress.response = kFar, r.flags &= static_cast<std::uint8_t>(~kResponsePending);
+  if ((r.flags & kRttPending) != 0)
+    r.progress.client_rtt = kFar, r.flags &= static_cast<std::uint8_t>(~kRttPending), r.flags |= kRttDone;
 }
 
 // What most packets are: part of a connection that its client endpoint names alone, on an endpoint that it had before. Returns
 // the record and the side; kNone where place() has to look closer.
-std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side) const noexcept {
+std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side) noexcept {
   const std::uint32_t id = index_[lane.slot].record;
-  if (id == kNone || lane.endpoint == kNone) return kNone;
-  const Record& r = records_[id];
+  if (id == kNone) return kNone;
+  Head& r = heads_[id];
   if (r.client != client_of(p, lane.direction) || r.client_port != client_port_of(p, lane.direction) ||
       r.protocol != p.protocol || r.next != kNone)
     return kNone;
-  side = static_cast<unsigned>(r.endpoint[0] != lane.endpoint);
-  if (r.endpoint[side] != lane.endpoint) return kNone;
-  if (p.protocol != kTcp) return p.time - r.last > kUdpIdle ? kNone : id;
+  side = static_cast<unsigned>(!r.is_at(0, lane.endpoint));
+  if (!r.is_at(side, lane.endpoint)) return kNone;                                  // no side has the endpoint kNone
+  if (p.protocol != kTcp) return p.time - r.progress.last > kUdpIdle ? kNone : id;  // only TCP has openings
   if ((p.tcp_flags & kSyn) != 0) {
     if ((p.tcp_flags & kAck) == 0 || endpoints_[lane.endpoint].known < Known::handshake) return kNone;
   }
+  if (r.body() == 0 && !unfold(r)) [[unlikely]]
+    return kNone;
   return id;
 }
 
 // The plain case: a segment or an acknowledgement on a way that has begun, where its predecessors went, with nothing about it
 // that wants a second look. What it does is what update() would do; whatever is not plain is left to that, untouched.
-bool Tracker::follow(Record& r, unsigned side, const Packet& p, const Lane& lane) noexcept {
+bool Tracker::follow(Head& r, Way* way, unsigned side, const Packet& p, const Lane& lane) noexcept {
   const unsigned direction = lane.direction;
-  Way* const ways = &r.way[side * 2];
+  Way* const ways = &way[side * 2];
   Way& w = ways[direction];
   Way& opposite = ways[direction ^ 1];
   const std::uint32_t fin = p.tcp_flags & kFin, data = p.payload != 0;  // 0 or 1
@@ -627,60 +792,77 @@ bool Tracker::follow(Record& r, unsigned side, const Packet& p, const Lane& lane
 
   // kFar: neither begun nor over. The client's data begin it, the server's end it.
   const unsigned pending = (r.flags & kResponsePending) != 0;
-  if ((data & (pending ^ direction ^ 1) & (pending | static_cast<unsigned>(r.response == kFar))) != 0) [[unlikely]]
+  if ((data & (pending ^ direction ^ 1) & (pending | static_cast<unsigned>(r.progress.response == kFar))) != 0) [[unlikely]]
     time_response(r, direction, p);
   if ((wants_answer != 0) & (distance(p.sequence, w.sequence_end) > 0)) [[unlikely]]
     count4_high(w.repeats_holes);
-  w.sequence_end = ahead > 0 ? end : w.sequence_end;
+  w.sequence_end ^= (w.sequence_end ^ end) & (0U - static_cast<std::uint32_t>(ahead > 0));
   w.flags |= static_cast<std::uint8_t>(data * kSawData | fin * kSawFin);
   if (direction < static_cast<unsigned>((r.flags & kRttPending) != 0)) [[unlikely]]
     end_client_rtt(r, p);
   r.flags |= static_cast<std::uint8_t>(direction * kAnswered);
-  opposite.open &= 0xf0;
-  unsigned open = w.open;
+  std::uint8_t* const all_open = r.progress.open;
+  all_open[(side * 2 + direction) ^ 1] &= 0xf0;
+  unsigned open = all_open[side * 2 + direction];
   open += wants_answer & static_cast<unsigned>((open & 15) == 0);
   open += static_cast<unsigned>(open < 0xf0) << 4;
-  w.open = static_cast<std::uint8_t>(open);
-  r.way[(side * 2 + direction) ^ 2].open &= 0x0f;
+  all_open[side * 2 + direction] = static_cast<std::uint8_t>(open);
+  all_open[(side * 2 + direction) ^ 2] &= 0x0f;
   count(r, w, p);
   return true;
 }
 
+// Three things have to be fetched for a packet, each by what the one before it holds: slot, head, ways. Each is asked for while
+// other packets of the batch are worked on, as many packets ahead as that takes.
 void Tracker::feed(std::span<const Packet> batch, Output& out) noexcept {
-  Lane lanes[kBatch];
+  constexpr std::size_t kSlotAhead = 32, kWaysAhead = 16;
+  Lane lanes[kBatch + kWaysAhead];
   const std::uint32_t taught = taught_;
   const std::size_t count = std::min(batch.size(), kBatch);
   const Packet* const packets = batch.data();
   const IndexSlot* const index = index_.data();
   const std::uint32_t mask = index_mask_;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Packet& p = packets[i];
-    Lane& lane = lanes[i];
-    lane.path = paths_.intern(p, key_);
-    lane.tracked = p.kind == Packet::Kind::transport;
+  Head* const heads = heads_.data();
+  Body* const bodies = bodies_.data();
+  // The first record and the first body stand for none: fetching them costs less than asking.
+  const auto fetch_head = [&](Lane & lane) __attribute__((always_inline)) {
     if (!lane.tracked) [[unlikely]]
-      continue;
-    orient(p, lane);
-    __builtin_prefetch(&index[lane.hash & mask]);
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    Lane& lane = lanes[i];
-    if (!lane.tracked) [[unlikely]]
-      continue;
+      return;
     // Past slots of other hashes, as far as the line that has just been fetched reaches as a rule.
     std::uint32_t at = lane.hash & mask;
     for (int probe = 0; probe < 6 && index[at].record != kNone && index[at].hash != lane.hash; ++probe) at = (at + 1) & mask;
     lane.slot = at;
-    if (index[at].record == kNone) continue;
-    const auto* line = reinterpret_cast<const char*>(&records_[index[at].record]);
-    __builtin_prefetch(line, 1);
-    __builtin_prefetch(line + 64, 1);
-    __builtin_prefetch(line + 128, 1);
+    const std::uint32_t record = index[at].record;
+    lane.record = record & (0U - static_cast<std::uint32_t>(record != kNone));
+    __builtin_prefetch(&heads[lane.record], 1);
+  };
+  // Of a body, the side that the packet has to do with. Not inlined, the compiler would call this free of effects and drop it.
+  const auto fetch_ways = [&](const Lane& lane) __attribute__((always_inline)) {
+    const Head& head = heads[lane.record];
+    __builtin_prefetch(&bodies[head.body()].way[head.is_at(0, lane.endpoint) ? 0 : 2], 1);
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    const Packet& p = packets[i];
+    Lane& lane = lanes[i];
+    if (i >= kSlotAhead) fetch_head(lanes[i - kSlotAhead]);
+    lane.path = paths_.intern(p, key_);
+    lane.tracked = p.kind == Packet::Kind::transport;
+    lane.record = 0;
+    if (!lane.tracked) [[unlikely]] {
+      lane.endpoint = kNone;
+      continue;
+    }
+    orient(p, lane);
+    __builtin_prefetch(&index[lane.hash & mask]);
   }
+  for (std::size_t i = count - std::min(count, kSlotAhead); i < count; ++i) fetch_head(lanes[i]);
+  for (std::size_t i = count; i < count + kWaysAhead; ++i) lanes[i].record = 0, lanes[i].endpoint = kNone;
+  for (std::size_t i = 0; i < kWaysAhead; ++i) fetch_ways(lanes[i]);
   for (std::size_t i = 0; i < count; ++i) {
     const auto number = static_cast<std::uint16_t>(i);
     const Packet& p = packets[i];
     Lane& lane = lanes[i];
+    fetch_ways(lanes[i + kWaysAhead]);
     if (!lane.tracked) [[unlikely]] {
       observe(out, Observation::Kind::other, kNone, number, 0, lane.path);
       continue;
@@ -691,7 +873,7 @@ void Tracker::feed(std::span<const Packet> batch, Output& out) noexcept {
     unsigned side = 0;
     std::uint32_t id = locate(p, lane, side);
     if (id != kNone) [[likely]] {
-      if (follow(records_[id], side, p, lane)) continue;
+      if (follow(heads[id], bodies[heads[id].body()].way, side, p, lane)) continue;
     } else {
       if (!settle(p, lane)) {
         ++counters_.untracked;
@@ -708,14 +890,15 @@ void Tracker::feed(std::span<const Packet> batch, Output& out) noexcept {
 
 void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const Lane& lane, std::uint16_t number,
                      Output& out) noexcept {
-  Record& r = records_[id];
+  Head& r = heads_[id];
+  Way* const ways = ways_of(r);
   const unsigned direction = lane.direction;
   const auto way_number = static_cast<std::uint8_t>(side * 2 + direction);
-  Way& w = r.way[way_number];
+  Way& w = ways[way_number];
   const bool tcp = p.protocol == kTcp;
   const std::uint32_t end = tcp ? sequence_end(p) : 0;
   if (p.time < r.t0) [[unlikely]]
-    rebase(r, p.time);
+    rebase(r, ways, p.time);
 
   if (w.packets != 0) {
     const Sighting sighting =
@@ -730,7 +913,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
         observe(out, Observation::Kind::forwarded, id, number, way_number, lane.path);
       }
       ++counters_.duplicates;
-      if (p.time > r.last) r.last = p.time;
+      if (p.time > r.progress.last) r.progress.last = p.time;
       return;
     }
     if (sighting == Sighting::moved && (w.flags & kMoved) == 0) {
@@ -770,26 +953,26 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
     if ((p.tcp_flags & kRst) != 0 && (w.flags & kSawRst) == 0)
       observe(out, Observation::Kind::reset, id, number, way_number, lane.path);
     if ((p.tcp_flags & kSyn) != 0) {
-      std::uint32_t& isn = direction == 0 ? r.client_isn : r.server_isn;
-      const bool known = ((r.way[direction].flags | r.way[2 + direction].flags) & kSawSyn) != 0;
+      const std::uint32_t isn = direction == 0 ? r.progress.client_isn : bodies_[r.body()].server_isn();
+      const bool known = ((ways[direction].flags | ways[2 + direction].flags) & kSawSyn) != 0;
       if (known && isn != p.sequence) observe(out, Observation::Kind::new_isn, id, number, way_number, lane.path);
-      isn = p.sequence;
+      direction == 0 ? void(r.progress.client_isn = p.sequence) : bodies_[r.body()].set_server_isn(p.sequence);
       w.flags |= kSawSyn;
     }
     if ((p.tcp_flags & kFin) != 0) w.flags |= kSawFin;
     if ((p.tcp_flags & kRst) != 0) w.flags |= kSawRst;
-    Way& other = r.way[side * 2 + (direction ^ 1)];
+    Way& other = ways[side * 2 + (direction ^ 1)];
     if (other.repeats() != 0 && (w.flags & kSawDsack) == 0 && has_dsack(p)) w.flags |= kSawDsack;
     if (is_syn_ack(p)) {
       if ((r.flags & kRttDone) == 0) {
-        r.client_rtt = offset_ns(p.time, r.t0);
+        r.progress.client_rtt = offset_ns(p.time, r.t0);
         r.flags |= kRttPending;
       }
     } else if (direction == 0 && (r.flags & kRttPending) != 0 && (p.tcp_flags & (kSyn | kRst)) == 0) {
       end_client_rtt(r, p);
     }
-  } else if (w.packets == 0 && r.client_isn == 0 && direction == 0) {
-    r.client_isn = first_fingerprint(p);
+  } else if (w.packets == 0 && r.progress.client_isn == 0 && direction == 0) {
+    r.progress.client_isn = first_fingerprint(p);
   }
 
   if (p.payload != 0) {
@@ -805,11 +988,11 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
   }
 
   // What waits for what: answers on the same side, the rewritten twin on the other.
-  Way& opposite = r.way[side * 2 + (direction ^ 1)];
-  opposite.open &= 0xf0;
-  if (wants_answer && (repeat || !tcp || (w.open & 15) == 0)) count4_low(w.open);
-  count4_high(w.open);
-  r.way[(side ^ 1) * 2 + direction].open &= 0x0f;
+  std::uint8_t* const all_open = r.progress.open;
+  all_open[way_number ^ 1] &= 0xf0;
+  if (wants_answer && (repeat || !tcp || (all_open[way_number] & 15) == 0)) count4_low(all_open[way_number]);
+  count4_high(all_open[way_number]);
+  all_open[way_number ^ 2] &= 0x0f;
 
   count(r, w, p);
 }

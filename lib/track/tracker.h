@@ -33,7 +33,8 @@ class Tracker {
   static constexpr std::size_t kChain = 8;  // live records of one client endpoint
 
   struct Storage {
-    std::span<Record> records;   // its size is the limit on connections; zero-filled
+    std::span<Head> heads;       // its size is the limit on connections; zero-filled
+    std::span<Body> bodies;      // of those of which more than an opening was seen; the first is not used
     std::span<IndexSlot> index;  // power of two
     std::span<ServerEndpoint> endpoints;
     std::span<EndpointTable::Slot> endpoint_slots;  // power of two
@@ -69,9 +70,16 @@ class Tracker {
   [[nodiscard]] bool wants_endpoints() const noexcept { return endpoints_.size() + 2 * kBatch > endpoints_.capacity(); }
   void regrow_endpoints(std::span<ServerEndpoint> entries, std::span<EndpointTable::Slot> slots) noexcept;
 
+  /// Most bodies that there can be, the unused one included.
+  static constexpr std::size_t kMostBodies = std::size_t{1} << kBodyBits;
   /// Every record ever used: [0, high_water()); those without kInUse are free.
   [[nodiscard]] std::uint32_t high_water() const noexcept { return high_water_; }
-  [[nodiscard]] const Record& record(std::uint32_t id) const noexcept { return records_[id]; }
+  [[nodiscard]] Record record(std::uint32_t id) const noexcept;
+  /// The same questions of the head alone, for whoever passes over all records.
+  [[nodiscard]] bool in_use(std::uint32_t id) const noexcept { return (heads_[id].flags & kInUse) != 0; }
+  [[nodiscard]] bool is_joined(std::uint32_t id) const noexcept { return heads_[id].has_second(); }
+  [[nodiscard]] bool inner_first(std::uint32_t id) const noexcept { return (heads_[id].flags & kInnerFirst) != 0; }
+  [[nodiscard]] std::uint32_t endpoint_of(std::uint32_t id, unsigned side) const noexcept { return heads_[id].endpoint(side); }
   /// Newest record of a client endpoint, kNone if there is none; older ones by Record::next.
   [[nodiscard]] std::uint32_t find(const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept;
   [[nodiscard]] const EndpointTable& endpoints() const noexcept { return endpoints_; }
@@ -83,7 +91,8 @@ class Tracker {
   struct Lane {  // one packet between the stages; not initialised, for every field is assigned in turn
     std::uint32_t endpoint;
     std::uint32_t hash;
-    std::uint32_t slot;  // of the index: where this client endpoint was, or where looking for it ended
+    std::uint32_t slot;    // of the index: where this client endpoint was, or where looking for it ended
+    std::uint32_t record;  // that stood there, to be fetched ahead
     std::uint16_t path;
     std::uint8_t direction;  // 0: to the server
     bool tracked;
@@ -94,30 +103,39 @@ class Tracker {
   void orient_by_hash(const Packet& packet, Lane& lane) const noexcept;
   void orient_anew(const Packet& packet, Lane& lane) const noexcept;
   void orient_slowly(const Packet& packet, Lane& lane, std::uint32_t to_hash, std::uint32_t from_hash) const noexcept;
-  [[gnu::always_inline]] inline std::uint32_t locate(const Packet& packet, const Lane& lane, unsigned& side) const noexcept;
-  [[gnu::always_inline]] inline bool follow(Record& record, unsigned side, const Packet& packet, const Lane& lane) noexcept;
+  [[gnu::always_inline]] inline std::uint32_t locate(const Packet& packet, const Lane& lane, unsigned& side) noexcept;
+  [[gnu::always_inline]] inline bool follow(Head& head, Way* way, unsigned side, const Packet& packet, const Lane& lane) noexcept;
   bool settle(const Packet& packet, Lane& lane) noexcept;
   std::uint32_t place(const Packet& packet, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept;
-  std::uint32_t open(const Packet& packet, const Lane& lane, std::uint32_t head, Output& out) noexcept;
+  bool join_opening(std::uint32_t id, const Packet& packet, const Lane& lane, std::uint16_t number, Output& out) noexcept;
+  std::uint32_t open(const Packet& packet, const Lane& lane, std::uint32_t newest, Output& out) noexcept;
   void update(std::uint32_t id, std::uint8_t side, const Packet& packet, const Lane& lane, std::uint16_t number,
               Output& out) noexcept;
-  [[nodiscard]] Sighting judge(const Record& record, const Way& way, const Packet& packet, const Lane& lane,
+  [[nodiscard]] Sighting judge(const Head& head, const Way& way, const Packet& packet, const Lane& lane,
                                std::uint32_t end) const noexcept;
-  [[nodiscard]] bool compatible(const Record& record, const Packet& packet, const Lane& lane) const noexcept;
-  void join(Record& record, const Packet& packet, const Lane& lane) noexcept;
-  void rebase(Record& record, Timestamp earlier) const noexcept;
+  [[nodiscard]] bool roles_allow(std::uint32_t first, std::uint32_t second, bool& opposite) const noexcept;
+  [[nodiscard]] bool compatible(const Head& head, const Body& body, const Packet& packet, const Lane& lane) const noexcept;
+  void join(Head& head, const Way* way, const Packet& packet, const Lane& lane) noexcept;
+  void rebase(Head& head, Way* way, Timestamp earlier) const noexcept;
   [[nodiscard]] std::uint32_t lookup(std::uint32_t hash, const Address& client, std::uint16_t port,
                                      std::uint8_t protocol) const noexcept;
-  void link(std::uint32_t hash, std::uint32_t id, std::uint32_t head) noexcept;
+  void link(std::uint32_t hash, std::uint32_t id, std::uint32_t newest) noexcept;
   void unlink(std::uint32_t id) noexcept;
+  [[nodiscard]] Way* ways_of(const Head& head) noexcept { return bodies_[head.body()].way; }
+  bool unfold(Head& head) noexcept;
+  bool give_body(Head& head) noexcept;
+  [[nodiscard]] Timestamp last_seen(const Head& head) const noexcept;
+  [[nodiscard]] std::uint8_t seen_of(const Head& head) const noexcept;
   std::uint32_t evict(Output& out) noexcept;
   void retire(std::uint32_t id, Output& out) noexcept;
 
   HashKey key_;
-  std::span<Record> records_;
+  std::span<Head> heads_;
+  std::span<Body> bodies_;
   std::span<IndexSlot> index_;
   std::uint32_t index_mask_ = 0;
   std::uint32_t used_ = 0;  // occupied index slots
+  std::uint32_t bodies_used_ = 1, free_body_ = 0;
   std::uint32_t live_ = 0, high_water_ = 0, free_ = kNone, hand_ = 0, idle_hand_ = 0;
   EndpointTable endpoints_;
   std::uint32_t taught_ = 0;  // how often endpoints were added or became better known

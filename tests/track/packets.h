@@ -46,17 +46,19 @@ struct Made {
   operator Packet() const { return packet; }  // NOLINT(google-explicit-constructor): a list of these is a list of packets
 };
 
-/// A tracker with room for `records` connections, fed one packet or many at a time.
+/// A tracker with room for `records` connections, fed one packet or many at a time. `bodies`: 0: as many as there may be.
 class Bench {
  public:
-  explicit Bench(std::size_t records = 64, std::size_t index = 256, HashKey key = {}, std::size_t endpoints = 1024)
-      : records_(records),
+  explicit Bench(std::size_t records = 64, std::size_t index = 256, HashKey key = {}, std::size_t endpoints = 1024,
+                 std::size_t bodies = 0)
+      : heads_(records),
+        bodies_(bodies != 0 ? bodies : records + 1),
         index_(index),
         endpoints_(endpoints),
         slots_(endpoints * 4),
         observations_(Tracker::kMaxObservations),
         retired_(Tracker::kMaxRetired),
-        tracker({records_, index_, endpoints_, slots_}, key) {}
+        tracker({heads_, bodies_, index_, endpoints_, slots_}, key) {}
 
   /// Feeds in batches of at most `batch`; what was observed and retired is appended to `seen` and `gone`.
   void feed(const std::vector<Packet>& packets, std::size_t batch = Tracker::kBatch) {
@@ -99,7 +101,8 @@ class Bench {
     seen.insert(seen.end(), out.observations.begin(), out.observations.begin() + out.observed);
     gone.insert(gone.end(), out.retired.begin(), out.retired.begin() + out.retirements);
   }
-  std::vector<Record> records_;
+  std::vector<Head> heads_;
+  std::vector<Body> bodies_;
   std::vector<IndexSlot> index_;
   std::vector<ServerEndpoint> endpoints_;
   std::vector<EndpointTable::Slot> slots_;
