@@ -68,6 +68,8 @@ Missing missing_reply(const Facts& facts, const Suspect& s) {
     m.from_the_start = true;
     return m;
   }
+  // Nobody answers a reset; of a connection whose other packets were not seen it tells nothing.
+  if (demasq.rst && !demasq.syn && !demasq.data && !demasq.fin && demasq.packets <= 2) return {};
   return judge(facts, s, demasq, s.connection.leg(Leg::reply), demasq.unanswered, Leg::reply);
 }
 
@@ -107,6 +109,8 @@ bool is_half_open(const Facts& facts, const Connection& c) {
     const LegCount& l = c.leg(leg);
     if (l.data || l.fin || l.repeats != 0 || l.packets > (l.rst ? 2u : 1u)) return false;
   }
+  // A real server that refuses has answered.
+  if (c.leg(Leg::reply).rst && !c.leg(Leg::reply).syn) return false;
   return (c.saw(Leg::request) || c.saw(Leg::demasq)) && facts.last - c.first >= kHalfOpenPatience;
 }
 

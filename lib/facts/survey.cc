@@ -156,6 +156,7 @@ struct Surveyor {
     bool taken_for_check = false;
   };
   std::unordered_map<std::uint64_t, HalfFullNat> inner_by_isn;  // full NAT: halves are joined by their initial sequence number
+  std::set<std::uint32_t> told_of;                              // records that an ICMP message was about
   std::set<Address> half_open_clients;
   std::set<std::uint32_t> talks_ftp;  // records whose announcements are among the facts: rules want to see them whole
   std::map<Timestamp, std::uint64_t> half_open_by_second;
@@ -451,7 +452,8 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
     }
   }
   if (r.protocol == kTcp && c.kind == ConnectionKind::masqueraded) facts.service_packets += packets_of(r);
-  if (is_half_open(facts, c)) {
+  const bool half_open = is_half_open(facts, c);
+  if (half_open) {
     ++facts.half_open;
     if (half_open_clients.size() < 100'000) half_open_clients.insert(r.client);
     if (half_open_by_second.size() < 100'000) ++half_open_by_second[r.t0 / kSecond];
@@ -461,6 +463,11 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
     ++facts.completed;
   }
   set_leg_string(c, facts);
+  // A flood of nothing but SYNs must not crowd out the few connections that tell more.
+  if (half_open && facts.half_open > max_suspects / 4 && !told_of.contains(id)) {
+    ++facts.suspects_left_out;
+    return;
+  }
   suspect(c, r, s, clues);
 }
 
@@ -635,8 +642,11 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   }
   for (const Declaration& d : *in.declared) facts.gateways.insert(d.gateways.begin(), d.gateways.end());
 
-  Surveyor surveyor{in, facts, roles, max_suspects, {}, {}, {}, {}, {}, ~std::uint64_t{0}, nullptr, {}, {}, {}, {}};
+  Surveyor surveyor{in, facts, roles, max_suspects, {}, {}, {}, {}, {}, ~std::uint64_t{0}, nullptr, {}, {}, {}, {}, {}};
   for (const FtpLine& line : in.journal->ftp()) surveyor.talks_ftp.insert(line.announcement.record);
+  for (const IcmpNote& note : in.journal->icmp()) {
+    if (note.sighting.record) surveyor.told_of.insert(*note.sighting.record);
+  }
   surveyor.index_full_nat();
   if (in.retired != nullptr) {
     for (const auto& [key, tally] : *in.retired) {

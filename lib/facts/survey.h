@@ -37,6 +37,7 @@ struct SurveyInput {
 };
 
 /// `max_suspects`: how many connections that are not plainly healthy are kept whole; the rest are counted.
+/// No more than a quarter of them are half open.
 Facts survey(const SurveyInput& input, std::size_t max_suspects = 200'000);
 
 /// The connection as it stands in a record, with roles applied. `facts` may be unfinished: only roles, places and capture facts

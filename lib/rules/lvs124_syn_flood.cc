@@ -15,6 +15,15 @@ namespace {
 
 constexpr std::uint64_t kThick = 100;  // half-open connections that begin in ten seconds
 
+/// Somebody on the way said that it goes nowhere: then it was answered, and for a reason of its own.
+bool turned_down(const Facts& facts, const Connection& c) {
+  const auto about = facts.icmp_about(c.record);
+  return std::any_of(about.begin(), about.end(), [&](std::uint32_t at) {
+    const IcmpSighting& i = facts.icmp[at];
+    return i.icmp.unreachable && (i.quoted_leg == Leg::request || i.quoted_leg == Leg::demasq);
+  });
+}
+
 void check(const Facts& facts, FindingSink& sink) {
   if (facts.half_open_peak < kThick) return;
   const double seconds = std::max(1.0, static_cast<double>(facts.last - facts.first) / 1e9);
@@ -35,7 +44,7 @@ void check(const Facts& facts, FindingSink& sink) {
   std::map<std::string, Flood> floods;  // by service
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (sink.is_claimed(c.record) || !is_half_open(facts, c)) continue;
+    if (sink.is_claimed(c.record) || !is_half_open(facts, c) || turned_down(facts, c)) continue;
     if (c.first < facts.half_open_from - kSecond || c.first > facts.half_open_to + kSecond) continue;
     Subject subject;
     subject.service = service_text(facts, c);
@@ -51,14 +60,15 @@ void check(const Facts& facts, FindingSink& sink) {
     if (c.first < facts.half_open_from - kSecond || c.first > facts.half_open_to + 60 * kSecond) continue;
     const auto flood = floods.find(service_text(facts, c));
     if (flood == floods.end()) continue;
-    if (!missing_reply(facts, s) && !missing_masq(facts, s) && !missing_demasq(facts, s)) continue;
+    // A full SYN queue keeps a real server from answering; that the director keeps an answer to itself is another matter.
+    if (missing_masq(facts, s) || (!missing_reply(facts, s) && !missing_demasq(facts, s))) continue;
     // A real server that answers nobody is broken in its own right.
     bool answers = !c.rip;
     if (c.service && c.rip && *c.service < facts.tallies.size()) {
       for (const DestinationTally& d : facts.tallies[*c.service].destinations)
         answers = answers || (d.destination.rip == c.rip->address && d.legs[index(Leg::reply)] != 0);
     }
-    if (!answers || reply_to_other_mac(facts, s)) continue;
+    if (!answers || reply_to_other_mac(facts, s) || turned_down(facts, c)) continue;
     sink.claim(c.record, syn_flood.code, true);
     FindingSink::cite(*flood->second.finding, c.record);
     if (c.rip) {
@@ -74,9 +84,9 @@ void check(const Facts& facts, FindingSink& sink) {
     if (f.count < 200) f.title = std::to_string(f.count) + " half-open connections to " + service;
     const std::string from = n == 1 ? to_string(*flood.clients.begin()) : std::to_string(n) + " addresses";
     Evidence e;
-    e.text = std::to_string(f.count) + " connections from " + from + " with nothing but a SYN, up to " +
-             std::to_string(facts.half_open_peak) + " begun within ten seconds; " + std::to_string(facts.completed) +
-             " connections were completed in the whole capture";
+    e.text = (facts.suspects_left_out != 0 ? "more than " : "") + std::to_string(f.count) + " connections from " + from +
+             " with nothing but a SYN, up to " + std::to_string(facts.half_open_peak) + " begun within ten seconds; " +
+             std::to_string(facts.completed) + " connections were completed in the whole capture";
     f.evidence.insert(f.evidence.begin(), std::move(e));
     if (f.evidence.size() > FindingSink::kEvidence) f.evidence.pop_back();
     if (n == 1) f.subject.client = to_string(*flood.clients.begin());

@@ -116,12 +116,14 @@ Result<std::unique_ptr<Output>> Output::open(const std::string& path, const Opti
     return output;
   }
   output->part_ = part_name(path);
+  remember_unfinished(output->part_);  // before it is there: a signal may come right after
   output->fd_ = ::open(output->part_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, options.mode);
   if (output->fd_ < 0) {
+    const int error = errno;
+    forget_unfinished(output->part_);
     output->part_.clear();
-    return failure(path, errno);
+    return failure(path, error);
   }
-  remember_unfinished(output->part_);
   // A report that was made private stays private.
   if (target->exists && fchmod(output->fd_, target->mode & options.mode) != 0) return failure(path, errno);
   return output;
