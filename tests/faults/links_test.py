@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Interfaces that go away while they are watched, rings that overflow, rights that are missing, and a /proc that is not there:
+the user is told what could not be seen, nothing is concluded from it, and the other interfaces go on.
+
+A network namespace of its own; nothing outside it is touched.
+"""
+import ctypes
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import unittest
+
+from programs import LVSDIAG, LVSTOP, LVSTRACE, Running, enter, environment, report, run, wait_for
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+CAP_NET_ADMIN, CAP_NET_RAW = 12, 13
+
+
+def ip(*words):
+    subprocess.run(['ip', *words], check=True)
+
+
+def pair(name):
+    ip('link', 'add', name, 'type', 'veth', 'peer', 'name', f'far-{name}')
+    for end in (name, f'far-{name}'):
+        with open(f'/proc/sys/net/ipv6/conf/{end}/disable_ipv6', 'w', encoding='ascii') as setting:
+            setting.write('1')
+        ip('link', 'set', end, 'up')
+
+
+def packet_sockets():
+    with open('/proc/net/packet', encoding='ascii') as table:
+        return len(table.readlines()) - 1
+
+
+def keep_only(*capabilities):
+    def drop():
+        for capability in range(64):
+            if capability not in capabilities:
+                LIBC.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+    return drop
+
+
+class Links(unittest.TestCase):
+    def setUp(self):
+        for name in ('eth0', 'eth1'):
+            pair(name)
+        self.addCleanup(self.remove)
+
+    @staticmethod
+    def remove():
+        for name in ('eth0', 'eth1', 'other0'):
+            subprocess.run(['ip', 'link', 'del', name], check=False, stderr=subprocess.DEVNULL)
+
+    def watching(self, *words, program=LVSDIAG):
+        running = Running(program, '-i', 'eth0', '-i', 'eth1', '--no-state', *words)
+        self.addCleanup(running.kill)
+        wait_for(lambda: packet_sockets() >= 2, 'the capture', running.process)
+        return running.confined()
+
+    def sources(self, out):
+        return {source['interface']: source for source in report(out)['sources']}
+
+    def test_one_that_is_removed(self):
+        running = self.watching('--for', '0', '--format', 'json')
+        ip('link', 'del', 'eth1')
+        code, out, _ = running.end()
+        self.assertEqual(code, 3, out)
+        sources = self.sources(out)
+        self.assertRegex(sources['eth1']['problem'], 'disappeared|removed|down')
+        self.assertTrue(sources['eth1']['gaps'])
+        self.assertIsNone(sources['eth0']['problem'])
+
+    def test_all_that_are_removed_end_it(self):
+        for program, words in ((LVSDIAG, ('--for', '0', '--format', 'json')), (LVSTOP, ('--format', 'ndjson')),
+                               (LVSTRACE, ('--client', '192.168.1.254', '--for', '0'))):
+            with self.subTest(os.path.basename(program)):
+                running = self.watching(*words, program=program)
+                ip('link', 'del', 'eth0')
+                ip('link', 'del', 'eth1')
+                code, out, err = running.result()
+                self.assertEqual(code, 3, (out, err))
+                self.assertRegex(out + err, 'removed|disappeared')
+                for name in ('eth0', 'eth1'):
+                    pair(name)
+
+    def test_one_that_is_made_anew_is_not_taken_for_the_old_one(self):
+        running = self.watching('--for', '0', '--format', 'json')
+        ip('link', 'del', 'eth1')
+        pair('eth1')
+        code, out, _ = running.end()
+        self.assertEqual(code, 3, out)
+        self.assertIsNotNone(self.sources(out)['eth1']['problem'])
+
+    def test_an_overflow_withdraws_absence(self):
+        running = Running(LVSDIAG, '-i', 'eth0', '-B', '1', '-s', '2000', '--no-state', '--for', '0', '--format', 'json',
+                          '--service', 'tcp:192.168.1.110:80=10.1.1.2:80')
+        self.addCleanup(running.kill)
+        wait_for(lambda: packet_sockets() >= 1, 'the capture', running.process)
+        running.confined()
+        running.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: running.status().get('State', '').startswith('T'), 'the stop', running.process)
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        wire.bind(('far-eth0', 0))
+        for number in range(8000):
+            tcp = struct.pack('!HHIIBBHHH', 1024 + number % 60000, 80, number, 0, 0x50, 2, 1024, 0, 0) + bytes(1000)
+            head = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(tcp), 1, 0, 64, 6, 0, socket.inet_aton('192.168.1.254'),
+                               socket.inet_aton('192.168.1.110'))
+            wire.send(bytes(12) + b'\x08\x00' + head + tcp)
+        wire.close()
+        running.process.send_signal(signal.SIGCONT)
+        code, out, _ = running.end()
+        answer = report(out)
+        self.assertGreater(answer['sources'][0]['dropped'], 0)
+        self.assertIn('LVS901', {f['code'] for f in answer['findings']})
+        self.assertFalse([f for f in answer['findings'] if f['severity'] == 'error'], answer['findings'])
+        self.assertIn(code, (1, 3))
+
+    def test_a_namespace_that_is_deleted(self):
+        name = f'lvsnat-{os.getpid()}'
+        subprocess.run(['mount', '-t', 'tmpfs', 'none', '/run'], check=True)
+        self.addCleanup(subprocess.run, ['umount', '-l', '/run'], check=True)
+        ip('netns', 'add', name)
+        ip('netns', 'exec', name, 'ip', 'link', 'set', 'lo', 'up')
+        running = Running('ip', 'netns', 'exec', name, LVSDIAG, '-i', 'lo', '--no-state', '--for', '0', '--format', 'json')
+        self.addCleanup(running.kill)
+        running.confined()
+        ip('netns', 'del', name)
+        before = running.threads()
+        code, out, _ = running.end()
+        self.assertIn(code, (0, 1, 3), out)
+        self.assertTrue(before)
+        self.assertEqual(report(out)['sources'][0]['interface'], 'lo')
+
+
+class Rights(unittest.TestCase):
+    def setUp(self):
+        pair('eth0')
+        self.addCleanup(ip, 'link', 'del', 'eth0')
+
+    def test_each_capability_alone_and_none(self):
+        for kept, missing in (((CAP_NET_RAW,), ('CAP_NET_ADMIN',)), ((CAP_NET_ADMIN,), ('CAP_NET_RAW',)),
+                              ((), ('CAP_NET_RAW', 'CAP_NET_ADMIN'))):
+            with self.subTest(kept):
+                done = run(LVSDIAG, '-i', 'eth0', '--for', '1', '--format', 'json', preexec_fn=keep_only(*kept))
+                notes = ' '.join(report(done.stdout)['notes']) + done.stderr
+                for name in ('CAP_NET_RAW', 'CAP_NET_ADMIN'):
+                    self.assertEqual(f'without {name}' in notes, name in missing, notes)
+                if CAP_NET_RAW not in kept:
+                    self.assertTrue(report(done.stdout)['sources'][0]['refused'])
+                    self.assertIn('sudo', done.stderr)
+                    for program, words in ((LVSTOP, ('--once', '--for', '1')),
+                                           (LVSTRACE, ('--client', '10.0.0.1', '--for', '1'))):
+                        other = run(program, '-i', 'eth0', *words, preexec_fn=keep_only(*kept))
+                        self.assertIn('CAP_NET_RAW', other.stderr, other)
+
+    def test_captures_need_none(self):
+        from programs import HEALTHY
+        for program, words in ((LVSDIAG, ()), (LVSTOP, ('--once',))):
+            self.assertEqual(run(program, '-r', HEALTHY, *words, preexec_fn=keep_only()).returncode, 0)
+
+
+class Nothing(unittest.TestCase):
+    """No /proc, no /sys."""
+
+    def test_what_is_not_there_is_a_gap_and_no_verdict(self):
+        pair('eth0')
+        self.addCleanup(ip, 'link', 'del', 'eth0')
+        hide = 'mount -t tmpfs none /sys && mount -t tmpfs none /proc && exec "$@"'
+        done = run('unshare', '-m', 'sh', '-c', hide, 'sh', LVSDIAG, 'snapshot')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        state = json.loads(done.stdout)
+        self.assertTrue(state['gaps'])
+        self.assertFalse(state['known'].get('sysctls'))
+        self.assertTrue(state['known']['links'])
+        done = run('unshare', '-m', 'sh', '-c', hide, 'sh', LVSDIAG, '-i', 'eth0', '--for', '1', '--format', 'json')
+        # Whether there is IPVS the kernel tells by netlink, too.
+        errors = {f['code'] for f in report(done.stdout)['findings'] if f['severity'] == 'error'}
+        self.assertLessEqual(errors, {'LVS212'})
+        self.assertEqual(done.returncode, 2 if errors else 3, done)
+        for program, words in ((LVSTOP, ('-i', 'eth0', '--once', '--for', '1')), (LVSTRACE, ('--client', '10.0.0.1'))):
+            done = run('unshare', '-m', 'sh', '-c', hide, 'sh', program, *words, env=environment(TERM='xterm'))
+            self.assertIn(done.returncode, (0, 1, 2, 3), done)
+
+
+if __name__ == '__main__':
+    enter('-n', '-m')
+    subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+    unittest.main()
