@@ -53,7 +53,9 @@ void check(const Facts& facts, FindingSink& sink) {
     const Clue* rst = first_clue(s, Clue::Kind::reset, Leg::masq);
     const bool own_reset = rst != nullptr && !reply.rst && request.unpaired >= 1 && !(request.fin && demasq.fin);
     const Missing missing = missing_demasq(facts, s);
-    if (!own_reset && !(missing && !missing.from_the_start)) continue;
+    // A client that goes on sending SYNs has opened nothing yet: whatever became of them, no connection was forgotten.
+    const bool client_knows = c.saw(Leg::masq) || request.data || demasq.data || c.client_rtt || !request.syn;
+    if (!own_reset && !(missing && !missing.from_the_start && client_knows)) continue;
     if (demasq.fin && reply.fin) continue;  // over anyhow
     Subject subject;
     subject.service = service_text(facts, c);
