@@ -36,7 +36,7 @@ KeptCapture::~KeptCapture() {
   forget_unfinished(part_);
 }
 
-Status KeptCapture::told(Status status) {
+Status KeptCapture::told(const Status& status) {
   if (status || error_) return error_ ? Status(*error_) : status;
   // The name beside it means nothing to the user.
   std::string message = status.error().message;

@@ -43,7 +43,7 @@ class KeptCapture {
 
  private:
   KeptCapture() = default;
-  Status told(Status status);
+  Status told(const Status& status);
   std::string path_, part_;
   std::unique_ptr<CaptureWriter> writer_;
   std::optional<Error> error_;
