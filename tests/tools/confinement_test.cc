@@ -326,8 +326,8 @@ TEST(ConfinementDeathTest, OtherProcessesAreOutOfReach) {
                 const bool down = drop_privileges(user_without_privileges()).has_value();
                 prctl(PR_SET_PDEATHSIG, SIGKILL);  // a change of user forgets it
                 const bool told = write(ready[1], "r", 1) == 1;
-                while (down && told) pause();
-                _exit(0);
+                if (!down || !told) _exit(1);
+                for (;;) pause();
               }
               char byte = 0;
               f.expect(read(ready[0], &byte, 1) == 1, "its child is ready");
