@@ -249,6 +249,7 @@ bool Live::read_some() {
 
 void Live::run() {
   ended_ = source_ == nullptr;
+  begun_ = steady_now();
   if (ended_) publish();
   while (!stopping_) {
     Wishes wishes;
@@ -299,7 +300,9 @@ void Live::run() {
     const std::int64_t now = steady_now();
     const bool new_packets = analyzer_.packets() != published_packets_;
     // Without packets only the passing of time changes what can be said; that is looked at less often.
-    const bool due = now - last_publish_ >= interval(new_packets || fresh_state_) &&
+    // At the beginning the sources have not told yet what they drop.
+    const bool settling = options_.mode == Mode::live && now - begun_ < 5 * kSecond;
+    const bool due = now - last_publish_ >= interval(new_packets || fresh_state_ || settling) &&
                      (new_packets || fresh_state_ || options_.mode == Mode::live);
     const bool at_once = changed || ended_ || (wait > kSecond / 4 && new_packets);
     if (due || at_once) {

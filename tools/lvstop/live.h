@@ -140,6 +140,7 @@ class Live final : public Control {
   std::optional<ConnectionId> focus_;
   std::uint64_t sequence_ = 0;
   std::uint64_t published_packets_ = ~std::uint64_t{0};
+  std::int64_t begun_ = 0;                             // by the steady clock
   std::int64_t last_publish_ = 0, refresh_ = kSecond;  // by the steady clock; between snapshots while packets come
   std::int64_t cost_ = 0;                              // processor time of the last snapshot
   bool fresh_state_ = false;                           // no snapshot has shown the kernel's state as it is now

@@ -165,6 +165,13 @@ void OverviewScreen::draw(const Scene& scene, Canvas& canvas, Area area) const {
              "Services come from this host's IPVS table, from --config or --service, or are learnt from requests that the "
              "director was seen to "
              "forward."};
+      // What is wrong is said in the first view, also where there is nothing to list.
+      std::size_t more = 0;
+      for (const Finding& f : scene.snapshot.report.findings) {
+        if (f.severity == Severity::info) continue;
+        if (++more <= 3) why.push_back(std::string(word(f.severity)) + " " + code_name(f.code) + " " + printable(f.title));
+      }
+      if (more != 0) why.emplace_back("View 3 shows proof and cure.");
     }
     draw_empty(canvas, area, why);
     return;
