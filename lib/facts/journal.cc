@@ -17,6 +17,25 @@ Mac mac_of(const std::array<std::uint8_t, 6>& bytes) {
   return mac;
 }
 
+struct Pair {
+  std::uint32_t outer = track::kNone, inner = track::kNone;
+};
+
+/// The endpoints of the record of observation `at` as its own connection left them: in a full table it may have been evicted in
+/// the same batch, and belong to another connection by now, which has no second endpoint yet.
+Pair pair_of(const track::Tracker::Output& output, std::uint32_t at, const track::Tracker& tracker) {
+  const std::uint32_t record = output.observations[at].record;
+  for (std::uint32_t i = at + 1; output.retirements != 0 && i < output.observed; ++i) {
+    const track::Observation& later = output.observations[i];
+    if (later.kind != Kind::retired || later.record != record) continue;
+    const track::Record& r = output.retired[later.packet];
+    const bool inner_first = (r.flags & track::kInnerFirst) != 0;
+    return {r.endpoint[inner_first ? 1 : 0], r.endpoint[inner_first ? 0 : 1]};
+  }
+  const bool inner_first = tracker.inner_first(record);
+  return {tracker.endpoint_of(record, inner_first ? 1 : 0), tracker.endpoint_of(record, inner_first ? 0 : 1)};
+}
+
 }  // namespace
 
 void Journal::note(std::span<const Packet> packets, const track::Tracker::Output& output, const track::Tracker& tracker) {
@@ -42,9 +61,8 @@ void Journal::note(std::span<const Packet> packets, const track::Tracker::Output
         note_other(packet, o.path, tracker);
         break;
       case Kind::joined: {
-        const bool inner_first = tracker.inner_first(o.record);
-        const std::uint32_t outer = tracker.endpoint_of(o.record, inner_first ? 1 : 0),
-                            inner = tracker.endpoint_of(o.record, inner_first ? 0 : 1);
+        const auto [outer, inner] = pair_of(output, i, tracker);
+        if (outer == track::kNone || inner == track::kNone) break;
         const std::uint64_t pair = std::uint64_t{outer} << 32 | inner;
         // Every connection comes by here, and nearly all of them with a pair that is known.
         if (pairs_.size() < kMaxPairs && !pair_seen_.contains(pair)) {

@@ -394,6 +394,38 @@ std::shared_ptr<const KernelState> state_with_weight(int weight) {
   return state;
 }
 
+// The table is full of connections that stand, so each half-open one makes room for the next, often in the very batch in which
+// its second half was seen.
+TEST(Live, AConnectionThatLeavesInTheBatchInWhichItJoined) {
+  AnalyzerOptions options;
+  options.max_connections = 64;
+  Analyzer analyzer(options);
+  std::set<std::string> legs;
+  analyzer.on_retired([&](const Connection& c, std::span<const int>) { legs.insert(c.leg_string.str()); });
+  std::vector<Moment> moments;
+  const auto both = [&](const std::string& client, std::uint8_t flags, bool back, std::uint16_t id, std::uint32_t sequence) {
+    const Timestamp t = sample::kNow + static_cast<Timestamp>(moments.size()) * 1000;
+    moments.push_back(
+        {t, back ? tcp(kRip, client.c_str(), flags, 64, id, sequence) : tcp(client.c_str(), kVip, flags, 64, id, sequence)});
+    moments.push_back({t + 500, back ? tcp(kVip, client.c_str(), flags, 63, id, sequence)
+                                     : tcp(client.c_str(), kRip, flags, 63, id, sequence)});
+  };
+  std::uint16_t id = 0;
+  for (int i = 0; i < 63; ++i) {
+    const std::string client = "192.168.1.254:" + std::to_string(1024 + i);
+    both(client, kSyn, false, ++id, 7), both(client, kSyn | kAck, true, ++id, 9), both(client, kAck, false, ++id, 8);
+  }
+  moments.push_back({sample::kNow + kSecond, tcp("192.168.1.7:1", "192.168.1.8:2", kAck, 64, 1)});  // halves of a batch apart
+  for (int i = 0; i < 1000; ++i) both("192.168.1.253:" + std::to_string(1024 + i), kSyn, false, ++id, 7);
+  Film film(std::move(moments));
+  std::array<Frame, 64> frames;
+  while (const std::size_t n = film.read(frames)) analyzer.feed({frames.data(), n}, film.vantages());
+  const Report report = analyzer.report(film.statistics());
+  ASSERT_EQ(report.services.size(), 1u);
+  EXPECT_EQ(report.services[0].destinations.size(), 1u) << "no pair is made of two connections' halves";
+  EXPECT_FALSE(legs.empty());
+}
+
 // Forty times as many connections as the table holds: what was forgotten is counted and shown, and nothing grows with it.
 TEST(Live, ATableThatIsFullForgetsAndSaysHowMany) {
   constexpr int kConnections = 4'000;
