@@ -85,24 +85,29 @@ keys +
 see 'a new picture every 500ms'
 keys -
 see 'a new picture every 1.0s'
-keys P
-see 'PLAYING'
+keys q
+see 'status=0'
 
-# At once to the end again, by the keys of a replay.
-keys ]
-keys ]
-keys ]
-see ' 8x '
+# A replay so slow that no machine comes to its end before it is asked to; then so fast that every machine does.
+start '' '--play --speed 0.03125'
+see 'PLAYING'
 keys P
 see 'PAUSED'
 keys .
 see 'PAUSED'
+for speed in 0.06 0.12 0.25 0.50 1 2; do
+  keys ]
+  see " ${speed}x "
+done
 keys [
-see ' 4x '
+see ' 1x '
 keys P
 see 'read to its end'
 keys .
 see 'the end: P plays it from the beginning'
+keys P
+see 'PLAYING\|from the beginning'
+see 'read to its end'
 
 # Connections: order, columns, tags, problems, follow, search, filter, freeze, names.
 keys 2
