@@ -40,9 +40,12 @@ constexpr std::size_t kMaxInterfaces = 65'536;
 
 __extension__ using Wide = __int128;
 
+// From 1938 to 2223: whoever takes one such time from another, or adds a while to it, need not fear an overflow.
+constexpr Timestamp kEarliest = -1'000'000'000 * kSecond, kLatest = 8'000'000'000 * kSecond;
+
 Timestamp clamped(Wide value) noexcept {
-  if (value > std::numeric_limits<Timestamp>::max()) return std::numeric_limits<Timestamp>::max();
-  if (value < std::numeric_limits<Timestamp>::min()) return std::numeric_limits<Timestamp>::min();
+  if (value > kLatest) return kLatest;
+  if (value < kEarliest) return kEarliest;
   return static_cast<Timestamp>(value);
 }
 
@@ -61,8 +64,8 @@ struct Interface {
 
   [[nodiscard]] Timestamp time(std::uint64_t ticks) const noexcept {
     if (offset == 0) {
-      if (units == 1'000'000'000 && ticks < (1ULL << 63)) return static_cast<Timestamp>(ticks);
-      if (units == 1'000'000 && ticks < (1ULL << 63) / 1000) return static_cast<Timestamp>(ticks * 1000);
+      if (units == 1'000'000'000 && ticks < std::uint64_t{kLatest}) return static_cast<Timestamp>(ticks);
+      if (units == 1'000'000 && ticks < std::uint64_t{kLatest} / 1000) return static_cast<Timestamp>(ticks * 1000);
     }
     const std::uint64_t seconds = ticks / units;
     const Wide rest = static_cast<Wide>(ticks % units) * kSecond / units;
