@@ -67,9 +67,9 @@ Answer message(std::uint16_t type, std::uint32_t sequence, std::uint16_t flags =
   header.nlmsg_type = type;
   header.nlmsg_flags = flags;
   header.nlmsg_seq = sequence;
-  answer.bytes.resize(sizeof header);
+  answer.bytes.resize(sizeof header + body.size());
   std::memcpy(answer.bytes.data(), &header, sizeof header);
-  answer.bytes.insert(answer.bytes.end(), body.begin(), body.end());
+  if (!body.empty()) std::memcpy(answer.bytes.data() + sizeof header, body.data(), body.size());
   return answer;
 }
 Answer done(std::uint32_t sequence, std::uint16_t flags = 0) { return message(NLMSG_DONE, sequence, flags, {0, 0, 0, 0}); }
