@@ -52,7 +52,7 @@ extern "C" ssize_t mnl_socket_recvfrom(const mnl_socket*, void* to, std::size_t 
     return -1;
   }
   const std::size_t size = std::min(room, answer.bytes.size());
-  std::memcpy(to, answer.bytes.data(), size);
+  if (size != 0) std::memcpy(to, answer.bytes.data(), size);
   return static_cast<ssize_t>(size);
 }
 
