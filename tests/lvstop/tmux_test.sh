@@ -23,15 +23,17 @@ see() {
   tries=0
   until screen | grep -q -- "$1"; do
     tries=$((tries + 1))
-    [ $tries -lt 200 ] || fail "never saw: $1"
+    [ $tries -lt 600 ] || fail "never saw: $1"
     sleep 0.1
   done
 }
+# Dead is dead, also while nobody has asked for its status: an orphan waits for that on whoever adopts it. What ends it within two
+# seconds is an alarm of its own; a slow machine may take longer to show it.
 gone() {
   tries=0
-  while kill -0 "$1" 2>/dev/null; do
+  while state=$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat" 2>/dev/null) && [ -n "$state" ] && [ "$state" != Z ]; do
     tries=$((tries + 1))
-    [ $tries -lt 20 ] || fail "$2: process $1 is still there after 2 s"
+    [ $tries -lt 300 ] || fail "$2: process $1 is still there after 30 s"
     sleep 0.1
   done
 }
