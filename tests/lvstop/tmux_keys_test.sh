@@ -41,6 +41,9 @@ see_no_more() {
 }
 keys() { t send-keys -t lvstop "$@"; }
 raw() { t send-keys -t lvstop -l "$1"; }
+# A key that follows too soon makes Alt with it of Escape, as terminals tell Alt: so what Escape does is always seen first.
+escape_to() { keys Escape && see "$1"; }
+escape_from() { keys Escape && see_no_more "$1"; }
 t new-session -d -s keep -x 80 -y 24 || { echo "SKIPPED: tmux cannot start here"; exit 77; }
 start() { # ENVIRONMENT OPTIONS
   t kill-session -t lvstop 2>/dev/null
@@ -78,8 +81,7 @@ keys j
 keys Enter
 see 'filter .*rip:10\.1\.1\.3:80'
 see '^12--'
-keys Escape
-see '\[1\]Overview'
+escape_to '\[1\]Overview'
 see_no_more 'filter [!a-z]*:'
 keys +
 see 'a new picture every 500ms'
@@ -120,8 +122,7 @@ keys Enter
 see 'order: client'
 keys F6
 see 'Order by'
-keys Escape
-see_no_more 'Order by'
+escape_from 'Order by'
 keys I
 see 'order: client, inverted'
 keys '>'
@@ -131,7 +132,7 @@ see 'order: client'
 keys I
 keys t
 see '\[x\] VIP'
-keys Escape
+escape_from '\[x\] VIP'
 keys Space
 see '1 tagged'
 keys U
@@ -151,7 +152,7 @@ raw '41842'
 keys Enter
 keys Enter
 see 'legs 1234 .*172\.16\.5\.254:41842'
-keys Escape
+escape_to 'order: client'
 keys /
 raw 'no such thing'
 keys Enter
@@ -168,13 +169,11 @@ raw '!legs:1234'
 see '2/7'
 keys Enter
 see '2 of 7'
-keys Escape
-see_no_more '2 of 7'
+escape_from '2 of 7'
 keys '\'
 raw 'legs:1234'
 see '5/7'
-keys Escape
-see_no_more 'filter [!a-z]*:'
+escape_from 'filter [!a-z]*:'
 keys p
 see 'FROZEN'
 keys Z
@@ -198,18 +197,30 @@ screen | grep -q '+[0-9.]*us' && see_no_more '+[0-9.]*us'
 keys e
 see 'LVS101'
 see 'explain'
+see 'more: PgDn'
 keys G
-see ' end '
+see_no_more 'more: PgDn'
+keys Home
+see 'more: PgDn'
+keys End
+see_no_more 'more: PgDn'
+keys PPage
+see 'more: PgDn'
+tries=0
+until screen | grep -q '  end *$'; do
+  tries=$((tries + 1))
+  [ $tries -lt 100 ] || fail "PgDn never comes to the end of a page"
+  keys NPage
+  sleep 0.1
+done
 keys g
-keys Escape
-see '3 missing'
+see 'more: PgDn'
+escape_to '3 missing'
 keys y
 see 'ip route replace default via'
-keys Escape
-see '3 missing'
-keys Escape
-keys Escape
-see_no_more 'filter [!a-z]*:'
+escape_to '3 missing'
+escape_to 'order: client'
+escape_from 'filter [!a-z]*:'
 
 # Findings, by their key and by braces.
 keys '}'
@@ -218,16 +229,16 @@ keys Enter
 see 'Enter: its connections'
 keys Enter
 see 'filter code:LVS101'
-keys Escape
-see '\[3\]Findings'
+escape_to '\[3\]Findings'
 keys '{'
 see '\[3\]Findings'
 keys e
 see 'explain'
-keys Escape
+escape_to '^About '
 
 # Saving: the menu offers what there is, and writes it.
 keys 2
+see 'order: client'
 keys Space
 see '1 tagged'
 keys F2
@@ -252,8 +263,7 @@ see 'view.txt'
 grep -q '^12--' "$saved/view.txt" || fail "no text was saved"
 keys w
 see 'all listed, NDJSON'
-keys Escape
-see_no_more 'all listed'
+escape_from 'all listed'
 
 # Help in each form, a page of its own, and closed by the same key.
 for key in '?' h F1; do
@@ -311,14 +321,14 @@ keys 2
 see '^12--'
 keys Enter
 see 'legs 12--'
-keys Escape
+escape_from 'legs 12--'
 for view in 1 3 4 5; do
   keys $view
   see "\\[$view\\]"
   see 'ERROR'
   keys '?'
   see 'This view\|Everywhere'
-  keys Escape
+  escape_from 'This view\|Everywhere'
 done
 keys q
 see 'status=0'

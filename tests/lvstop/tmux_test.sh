@@ -70,7 +70,9 @@ see 'Capture:'
 keys '?'
 see 'Everywhere'
 keys Escape
+see 'Capture:'
 keys 2
+see '^12--'
 
 # Sizes: each must end in a whole screen.
 for size in '40 12' '200 50' '20 5' '1 1' '300 100' '72 24'; do
