@@ -156,8 +156,9 @@ struct Analyzer::Impl {
     }
   }
 
-  static bool retire(void* self, std::uint32_t id, const track::Record& record, const std::vector<WayClue>* clues) {
-    return static_cast<Impl*>(self)->retire(id, record, clues);
+  static bool retire(void* self, std::uint32_t id, const track::Record& record, const std::vector<WayClue>* clues,
+                     Timestamp forgotten) {
+    return static_cast<Impl*>(self)->retire(id, record, clues, forgotten);
   }
 
   struct Times {
@@ -168,7 +169,7 @@ struct Analyzer::Impl {
     return {c.real_server, c.response};
   }
 
-  bool retire(std::uint32_t id, const track::Record& record, const std::vector<WayClue>* clues) {
+  bool retire(std::uint32_t id, const track::Record& record, const std::vector<WayClue>* clues, Timestamp forgotten) {
     bool plain = clues == nullptr && record.endpoint[1] != track::kNone;
     for (const track::Way& w : record.way) {
       plain =
@@ -179,6 +180,10 @@ struct Analyzer::Impl {
     if (plain && (retired_tallies.size() < kMaxRetiredPairs || retired_tallies.contains(pair))) {
       RetiredTally& left = retired_tallies[pair];
       ++left.connections;
+      if (record.protocol == kTcp) {
+        ++left.completed;
+        for (const track::Way& w : record.way) left.packets += w.packets;
+      }
       if (left.connections == 1 && retired_tallies.size() <= kMaxRetiredHistograms) {
         left.real_server = std::make_unique<Histogram>();
         left.response = std::make_unique<Histogram>();
@@ -192,6 +197,7 @@ struct Analyzer::Impl {
     if (retirement) {
       const Roles& roles = retirement_roles();
       Connection c = to_connection(id, record, roles, *tracker);
+      c.forgotten = forgotten;
       set_leg_string(c, sight);
       const auto found = codes.find(id);
       if (c.kind == ConnectionKind::masqueraded)

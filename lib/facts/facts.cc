@@ -5,6 +5,12 @@
 #include "base/text.h"
 
 namespace lvsnat {
+namespace {
+
+/// Longer than any first retransmission timeout (RFC 6298: 1 s) and its repetition.
+constexpr Timestamp kLongWait = 3 * kSecond;
+
+}  // namespace
 
 bool Facts::blind(Timestamp from, Timestamp to) const {
   for (const SourceStatistics& s : sources) {
@@ -18,7 +24,9 @@ bool Facts::blind(Timestamp from, Timestamp to) const {
 
 bool Facts::could_have_seen(const Connection& c, Leg leg) const {
   const bool side = leg == Leg::request || leg == Leg::masq ? outside_captured : inside_captured;
-  return side && !blind(c.first, c.last + kSecond);
+  // Nobody looked any longer for what a full table had given up.
+  const bool waited_for = c.forgotten == 0 || c.forgotten - c.last >= kLongWait;
+  return side && waited_for && !blind(c.first, c.last + kSecond);
 }
 
 const Suspect* Facts::find(std::uint32_t record) const {

@@ -1,6 +1,7 @@
 #include "facts/journal.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "facts/ftp_text.h"
 
@@ -36,29 +37,32 @@ Pair pair_of(const track::Tracker::Output& output, std::uint32_t at, const track
   return {tracker.endpoint_of(record, inner_first ? 1 : 0), tracker.endpoint_of(record, inner_first ? 0 : 1)};
 }
 
+/// Of which nothing is known but what a stranger's packet leaves behind.
+bool is_opening(const RetiredRecord& gone) {
+  const track::Record& r = gone.record;
+  return r.protocol == kTcp && gone.clues.empty() && (r.flags & track::kAnswered) == 0 && r.way[0].packets <= 1 &&
+         r.way[2].packets <= 1;
+}
+
+/// The client went on after the handshake.
+bool completed(const track::Record& r) {
+  return (r.flags & track::kRttDone) != 0 || ((r.way[0].flags | r.way[2].flags) & (track::kSawData | track::kSawFin)) != 0;
+}
+
 }  // namespace
 
 void Journal::note(std::span<const Packet> packets, const track::Tracker::Output& output, const track::Tracker& tracker) {
   for (std::uint32_t i = 0; i < output.observed; ++i) {
     const track::Observation& o = output.observations[i];
     if (o.kind == Kind::retired) {
-      const auto found = clues_.find(o.record);
-      const std::vector<WayClue>* clues = found == clues_.end() ? nullptr : &found->second;
-      const track::Record& record = output.retired[o.packet];
-      if (retirement_ != nullptr && retirement_(retirement_context_, o.record, record, clues)) {
-        if (retired_.size() < kMaxRetired) {
-          retired_.push_back(RetiredRecord{o.record, record, clues == nullptr ? std::vector<WayClue>{} : *clues});
-        } else {
-          ++retired_left_out_;
-        }
-      }
-      if (found != clues_.end()) clues_.erase(found);
+      // Without packets it is the owner who lets go of what was silent for long; else the table was full.
+      retire(o.record, output.retired[o.packet], packets.empty() ? 0 : packets.front().time);
       continue;
     }
     const Packet& packet = packets[o.packet];
     switch (o.kind) {
       case Kind::other:
-        note_other(packet, o.path, tracker);
+        note_other(packet, tracker, output, i);
         break;
       case Kind::joined: {
         const auto [outer, inner] = pair_of(output, i, tracker);
@@ -95,6 +99,77 @@ void Journal::note(std::span<const Packet> packets, const track::Tracker::Output
   }
 }
 
+// What tells something is kept whole: what was answered, repeated or spoken of. Of connections that are nothing but a SYN, as
+// those of a flood are, the last are kept, and the rest are counted.
+void Journal::retire(std::uint32_t id, const track::Record& record, Timestamp forgotten) {
+  const auto found = clues_.find(id);
+  const std::vector<WayClue>* clues = found == clues_.end() ? nullptr : &found->second;
+  forgotten = forgotten == 0 ? 0 : std::max(forgotten, record.last);
+  const bool worth = retirement_ == nullptr || retirement_(retirement_context_, id, record, clues, forgotten);
+  const bool spoken_of = noted_elsewhere_.erase(id) != 0;
+  RetiredRecord gone{kRetiredIds, record, clues == nullptr ? std::vector<WayClue>{} : *clues, forgotten};
+  if (found != clues_.end()) clues_.erase(found);
+  if (!worth && !spoken_of) return;
+  if (spoken_of) {
+    const std::uint32_t as = kRetiredIds + static_cast<std::uint32_t>(retired_.size());
+    for (IcmpNote& note : icmp_) {
+      if (note.sighting.record == id) note.sighting.record = as;
+    }
+    for (FtpLine& line : ftp_) {
+      if (line.announcement.record == id) line.announcement.record = as;
+    }
+    keep(std::move(gone));
+  } else if (is_opening(gone)) {
+    std::size_t at = openings_.size();
+    if (at < kMaxRetiredOpenings) {
+      openings_.emplace_back();
+    } else {
+      at = next_opening_;
+      next_opening_ = (next_opening_ + 1) % kMaxRetiredOpenings;
+      if (openings_[at].record.protocol != 0) forget(openings_[at]);
+    }
+    gone.id = kFirstOpening + static_cast<std::uint32_t>(at);
+    retired_by_client_[key_of(record)] = gone.id;
+    openings_[at] = std::move(gone);
+  } else if (retired_.size() < kMaxRetired) {
+    keep(std::move(gone));
+  } else {
+    forget(gone);
+  }
+}
+
+void Journal::keep(RetiredRecord gone) {
+  gone.id = kRetiredIds + static_cast<std::uint32_t>(retired_.size());
+  retired_by_client_[key_of(gone.record)] = gone.id;
+  retired_.push_back(std::move(gone));
+}
+
+void Journal::forget(const RetiredRecord& gone) {
+  const track::Record& record = gone.record;
+  const auto known = retired_by_client_.find(key_of(record));
+  if (known != retired_by_client_.end() && known->second == gone.id) retired_by_client_.erase(known);
+  const bool half_open = is_opening(gone) && ((record.way[0].flags | record.way[2].flags) & track::kSawSyn) != 0;
+  const std::uint64_t pair = std::uint64_t{record.endpoint[0]} << 32 | record.endpoint[1];
+  if (forgotten_.size() < kMaxPairs || forgotten_.contains(pair)) {
+    ForgottenTally& tally = forgotten_[pair];
+    ++tally.connections;
+    if (half_open) ++tally.half_open;
+    for (std::size_t way = 0; way < 4; ++way) tally.ways[way] += record.way[way].packets != 0;
+    if (record.protocol == kTcp) {
+      for (const track::Way& w : record.way) tally.packets += w.packets;
+      if (!half_open && completed(record)) ++tally.completed;
+    }
+  }
+  if (!half_open) return;
+  const Timestamp second = record.t0 / kSecond;
+  if (forgotten_openings_.size() < kMaxSeconds || forgotten_openings_.contains(second)) ++forgotten_openings_[second];
+}
+
+const RetiredRecord* Journal::find_retired(std::uint32_t id) const {
+  if (id >= kFirstOpening) return id - kFirstOpening < openings_.size() ? &openings_[id - kFirstOpening] : nullptr;
+  return id >= kRetiredIds && id - kRetiredIds < retired_.size() ? &retired_[id - kRetiredIds] : nullptr;
+}
+
 const std::vector<WayClue>* Journal::clues(std::uint32_t record) const {
   if (record / 64 >= noted_.size() || (noted_[record / 64] >> (record % 64) & 1) == 0) return nullptr;
   const auto found = clues_.find(record);
@@ -123,11 +198,11 @@ void Journal::note_clue(Clue::Kind kind, const track::Observation& o, const Pack
   found->second.push_back(WayClue{clue, o.way});
 }
 
-void Journal::note_other(const Packet& p, std::uint16_t path, const track::Tracker& tracker) {
+void Journal::note_other(const Packet& p, const track::Tracker& tracker, const track::Tracker::Output& output, std::uint32_t at) {
   switch (p.kind) {
     case Packet::Kind::icmp:
     case Packet::Kind::neighbour:
-      note_icmp(p, path, tracker);
+      note_icmp(p, tracker, output, at);
       break;
     case Packet::Kind::arp:
       note_arp(p);
@@ -140,7 +215,80 @@ void Journal::note_other(const Packet& p, std::uint16_t path, const track::Track
   }
 }
 
-void Journal::note_icmp(const Packet& p, std::uint16_t path, const track::Tracker& tracker) {
+// The quoted packet went from the client to a server endpoint, or the other way round; its connection is in the table, or leaves
+// it in this very batch, or has left it. Returns the server's endpoint; track::kNone: nobody knows the connection.
+std::uint32_t Journal::find_quoted(IcmpNote& note, const track::Tracker& tracker, const track::Tracker::Output& output,
+                                   std::uint32_t at) {
+  const Icmp& icmp = note.sighting.icmp;
+  if (!icmp.quotes || !icmp.quotes_ports) return track::kNone;
+  for (const bool from_client : {true, false}) {
+    const Address& client = from_client ? icmp.quoted_source : icmp.quoted_destination;
+    const std::uint16_t port = from_client ? icmp.quoted_source_port : icmp.quoted_destination_port;
+    const Address& server = from_client ? icmp.quoted_destination : icmp.quoted_source;
+    const std::uint16_t server_port = from_client ? icmp.quoted_destination_port : icmp.quoted_source_port;
+    const auto is_quoted = [&](std::uint32_t id, const track::Record& r) {
+      for (std::uint8_t side = 0; side < 2; ++side) {
+        if (r.endpoint[side] == track::kNone) continue;
+        const track::ServerEndpoint& e = tracker.endpoints()[r.endpoint[side]];
+        if (e.address != server || e.port != server_port) continue;
+        note.sighting.record = id;
+        note.way = static_cast<std::uint8_t>(side * 2 + (from_client ? 0 : 1));
+        note.on_way = true;
+        return true;
+      }
+      return false;
+    };
+    for (std::uint32_t id = tracker.find(client, port, icmp.quoted_protocol); id != track::kNone;) {
+      const track::Record r = tracker.record(id);
+      if (is_quoted(id, r)) return r.endpoint[note.way / 2];
+      id = r.next;
+    }
+    for (std::uint32_t i = at + 1; output.retirements != 0 && i < output.observed; ++i) {
+      const track::Observation& o = output.observations[i];
+      if (o.kind != Kind::retired) continue;
+      const track::Record& r = output.retired[o.packet];
+      if (r.client == client && r.client_port == port && r.protocol == icmp.quoted_protocol && is_quoted(o.record, r))
+        return r.endpoint[note.way / 2];
+    }
+    const auto gone = retired_by_client_.find({client, port, icmp.quoted_protocol});
+    if (gone == retired_by_client_.end()) continue;
+    const RetiredRecord* left = find_retired(gone->second);
+    if (left != nullptr && is_quoted(left->id, left->record)) return left->record.endpoint[note.way / 2];
+  }
+  return track::kNone;
+}
+
+// A full table may have given up the very connection that is answered now. The quote proves that its packet went to a service or
+// a real server, and an error tells what became of it: that much of the connection is made again.
+std::uint32_t Journal::recall_quoted(IcmpNote& note, const track::Tracker& tracker, std::uint32_t kind) {
+  const Icmp& icmp = note.sighting.icmp;
+  if (tracker.counters().evicted_half_open == 0 || !icmp.unreachable || !icmp.quotes || !icmp.quotes_ports) return track::kNone;
+  const std::uint32_t endpoint =
+      tracker.find_endpoint(icmp.quoted_destination, icmp.quoted_destination_port, icmp.quoted_protocol);
+  if (endpoint == track::kNone || tracker.endpoints()[endpoint].known < track::Known::rewritten) return track::kNone;
+  if (icmp_.size() >= kMaxIcmp || icmp_per_kind_[{kind, endpoint}] >= kMaxQuotedPerKind) return track::kNone;
+  RetiredRecord quoted;
+  track::Record& r = quoted.record;
+  r.client = icmp.quoted_source;
+  r.client_port = icmp.quoted_source_port;
+  r.protocol = icmp.quoted_protocol;
+  r.flags = track::kInUse;
+  r.endpoint[0] = endpoint;
+  r.endpoint[1] = r.next = track::kNone;
+  r.t0 = r.last = note.sighting.frame.time;
+  r.client_rtt = r.response = track::kFar;
+  r.way[0].packets = 1;
+  r.way[0].first_frame = note.sighting.frame.number;
+  quoted.forgotten = r.last;
+  quoted.quoted = true;
+  note.sighting.record = kRetiredIds + static_cast<std::uint32_t>(retired_.size());
+  note.way = 0;
+  note.on_way = true;
+  keep(std::move(quoted));
+  return endpoint;
+}
+
+void Journal::note_icmp(const Packet& p, const track::Tracker& tracker, const track::Tracker::Output& output, std::uint32_t at) {
   Icmp icmp;
   if (!decode_icmp(p, icmp)) return;
   if (icmp.solicitation) {
@@ -153,36 +301,28 @@ void Journal::note_icmp(const Packet& p, std::uint16_t path, const track::Tracke
           p.destination.is_multicast() ? Assertion::announcement : Assertion::answer);
     return;
   }
+  IcmpNote note;
+  note.sighting =
+      IcmpSighting{icmp, p.source, p.destination, frame_of(p), output.observations[at].path, p.ttl, std::nullopt, std::nullopt};
+  std::uint32_t endpoint = find_quoted(note, tracker, output, at);
   const std::uint32_t kind = std::uint32_t{icmp.v6} << 16 | std::uint32_t{icmp.type} << 8 | icmp.code;
-  if (icmp_.size() >= kMaxIcmp || icmp_per_kind_[kind] >= kMaxIcmpPerKind) {
+  if (endpoint == track::kNone) endpoint = recall_quoted(note, tracker, kind);
+  // Strangers may not have all the room.
+  if (icmp_.size() >= kMaxIcmp || (!note.on_way && icmp_of_strangers_ >= kMaxIcmp / 2) ||
+      icmp_per_kind_[{kind, endpoint}] >= kMaxIcmpPerKind) {
     ++icmp_left_out_;
     return;
   }
-  ++icmp_per_kind_[kind];
-  IcmpNote note;
-  note.sighting = IcmpSighting{icmp, p.source, p.destination, frame_of(p), path, p.ttl, std::nullopt, std::nullopt};
-  if (icmp.quotes && icmp.quotes_ports) {
-    // The quoted packet went from the client to a server endpoint, or the other way round.
-    for (const bool from_client : {true, false}) {
-      const Address& client = from_client ? icmp.quoted_source : icmp.quoted_destination;
-      const std::uint16_t port = from_client ? icmp.quoted_source_port : icmp.quoted_destination_port;
-      const Address& server = from_client ? icmp.quoted_destination : icmp.quoted_source;
-      const std::uint16_t server_port = from_client ? icmp.quoted_destination_port : icmp.quoted_source_port;
-      for (std::uint32_t id = tracker.find(client, port, icmp.quoted_protocol); id != track::kNone && !note.on_way;
-           id = tracker.record(id).next) {
-        const track::Record r = tracker.record(id);
-        for (std::uint8_t side = 0; side < 2; ++side) {
-          if (r.endpoint[side] == track::kNone) continue;
-          const track::ServerEndpoint& e = tracker.endpoints()[r.endpoint[side]];
-          if (e.address != server || e.port != server_port) continue;
-          note.sighting.record = id;
-          note.way = static_cast<std::uint8_t>(side * 2 + (from_client ? 0 : 1));
-          note.on_way = true;
-          break;
-        }
-      }
-      if (note.on_way) break;
-    }
+  ++icmp_per_kind_[{kind, endpoint}];
+  if (!note.on_way) {
+    ++icmp_of_strangers_;
+  } else if (std::uint32_t& record = *note.sighting.record; record < kRetiredIds) {
+    noted_elsewhere_.insert(record);
+  } else if (record >= kFirstOpening) {
+    // Nothing but a SYN, and an answer to it: that is worth keeping.
+    RetiredRecord& opening = openings_[record - kFirstOpening];
+    record = kRetiredIds + static_cast<std::uint32_t>(retired_.size());
+    keep(std::exchange(opening, RetiredRecord{}));
   }
   icmp_.push_back(note);
 }
@@ -287,6 +427,7 @@ void Journal::note_text(const track::Observation& o, const Packet& p) {
   line.announcement.record = o.record;
   line.announcement.frame = frame_of(p);
   line.way = o.way;
+  noted_elsewhere_.insert(o.record);
   ftp_.push_back(line);
 }
 

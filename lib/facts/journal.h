@@ -34,10 +34,21 @@ struct IcmpNote {
   bool on_way = false;
 };
 
+/// A connection that left the table. What was noted about it goes by the id that it has from then on.
 struct RetiredRecord {
-  std::uint32_t id = 0;
-  track::Record record;
+  std::uint32_t id = 0;  // kRetiredIds and more
+  track::Record record{};
   std::vector<WayClue> clues;
+  Timestamp forgotten = 0;  // as Connection's: a full table had no more room for it
+  bool quoted = false;      // all that is left of it is what an ICMP error quotes; it was counted when it went
+};
+
+/// Connections that are not kept at all, by what is left of their record when it goes; each way counts those that had packets
+/// there.
+struct ForgottenTally {
+  std::uint64_t connections = 0, half_open = 0;
+  std::uint64_t completed = 0, packets = 0;  // of TCP: as Facts::completed and service_packets
+  std::array<std::uint64_t, 4> ways{};
 };
 
 class Journal {
@@ -46,6 +57,7 @@ class Journal {
   static constexpr std::size_t kMaxCluesPerRecord = 24;
   static constexpr std::size_t kMaxIcmpPerKind = 512;
   static constexpr std::size_t kMaxIcmp = 8'192;
+  static constexpr std::size_t kMaxQuotedPerKind = 64;  // of connections that a full table had given up
   static constexpr std::size_t kMaxNeighbours = 8'192;
   static constexpr std::size_t kMaxTurns = 32;  // per address
   static constexpr std::size_t kMaxTunnels = 1'024;
@@ -53,6 +65,9 @@ class Journal {
   static constexpr std::size_t kMaxPlaces = 1'024;
   static constexpr std::size_t kMaxPairs = 65'536;
   static constexpr std::size_t kMaxRetired = 20'000;
+  static constexpr std::size_t kMaxRetiredOpenings = 5'000;  // the last ones
+  static constexpr std::size_t kMaxSeconds = 100'000;
+  static constexpr std::uint32_t kFirstOpening = kRetiredIds + 0x40000000;
 
   /// `packets` is the batch that produced `output`.
   void note(std::span<const Packet> packets, const track::Tracker::Output& output, const track::Tracker& tracker);
@@ -67,12 +82,20 @@ class Journal {
   [[nodiscard]] const std::vector<FtpLine>& ftp() const { return ftp_; }
   /// Pairs of endpoint ids (outer, inner) that were seen as one connection, in order of appearance.
   [[nodiscard]] const std::vector<std::pair<std::uint32_t, std::uint32_t>>& pairs() const { return pairs_; }
+  /// Those that tell something; all that ICMP or FTP noted of a connection belongs to one of these, or to a living one.
   [[nodiscard]] const std::vector<RetiredRecord>& retired() const { return retired_; }
-  [[nodiscard]] std::uint64_t retired_left_out() const { return retired_left_out_; }
+  /// The last of those that were nothing but a SYN. In no order.
+  [[nodiscard]] const std::vector<RetiredRecord>& retired_openings() const { return openings_; }
+  [[nodiscard]] const RetiredRecord* find_retired(std::uint32_t id) const;
+  /// What is neither here nor there, by endpoint ids of the tracker (first << 32 | second).
+  [[nodiscard]] const std::unordered_map<std::uint64_t, ForgottenTally>& forgotten() const { return forgotten_; }
+  /// Of those the half-open ones, by the second in which they began.
+  [[nodiscard]] const std::map<Timestamp, std::uint64_t>& forgotten_openings() const { return forgotten_openings_; }
 
-  /// Set by the owner: what to do with a record that leaves the table, before it is forgotten.
+  /// Set by the owner: what to do with a record that leaves the table, before it is forgotten. `forgotten`: as RetiredRecord's.
   /// Returns whether the record is worth keeping (not plainly healthy).
-  using Retirement = bool (*)(void* context, std::uint32_t id, const track::Record& record, const std::vector<WayClue>* clues);
+  using Retirement = bool (*)(void* context, std::uint32_t id, const track::Record& record, const std::vector<WayClue>* clues,
+                              Timestamp forgotten);
   void on_retirement(Retirement handler, void* context) {
     retirement_ = handler;
     retirement_context_ = context;
@@ -80,8 +103,14 @@ class Journal {
 
  private:
   void note_clue(Clue::Kind kind, const track::Observation& observation, const Packet& packet);
-  void note_other(const Packet& packet, std::uint16_t path, const track::Tracker& tracker);
-  void note_icmp(const Packet& packet, std::uint16_t path, const track::Tracker& tracker);
+  void retire(std::uint32_t id, const track::Record& record, Timestamp forgotten);
+  void forget(const RetiredRecord& gone);
+  void keep(RetiredRecord gone);
+  void note_other(const Packet& packet, const track::Tracker& tracker, const track::Tracker::Output& output, std::uint32_t at);
+  void note_icmp(const Packet& packet, const track::Tracker& tracker, const track::Tracker::Output& output, std::uint32_t at);
+  std::uint32_t find_quoted(IcmpNote& note, const track::Tracker& tracker, const track::Tracker::Output& output,
+                            std::uint32_t at);
+  std::uint32_t recall_quoted(IcmpNote& note, const track::Tracker& tracker, std::uint32_t kind);
   void note_arp(const Packet& packet);
   void note_tunnel(const Packet& packet);
   void note_text(const track::Observation& observation, const Packet& packet);
@@ -91,7 +120,9 @@ class Journal {
   std::unordered_map<std::uint32_t, std::vector<WayClue>> clues_;
   std::vector<std::uint64_t> noted_;  // a bit for each record that had clues: most have none, and all are asked for them
   std::vector<IcmpNote> icmp_;
-  std::map<std::uint32_t, std::uint32_t> icmp_per_kind_;
+  // By kind and, of those that are about a connection, its server's endpoint: no storm about one crowds out the next.
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> icmp_per_kind_;
+  std::size_t icmp_of_strangers_ = 0;
   std::uint64_t icmp_left_out_ = 0;
   std::vector<Question> questions_;
   std::vector<Claim> claims_;
@@ -108,8 +139,19 @@ class Journal {
   std::vector<FtpLine> ftp_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;
   std::unordered_set<std::uint64_t> pair_seen_;
-  std::vector<RetiredRecord> retired_;
-  std::uint64_t retired_left_out_ = 0;
+  struct ClientKey {
+    Address address;
+    std::uint16_t port = 0;
+    std::uint8_t protocol = 0;
+    friend auto operator<=>(const ClientKey&, const ClientKey&) = default;
+  };
+  static ClientKey key_of(const track::Record& record) { return {record.client, record.client_port, record.protocol}; }
+  std::vector<RetiredRecord> retired_, openings_;         // an opening without a protocol has been taken out
+  std::size_t next_opening_ = 0;                          // of openings_, once that is full: the oldest
+  std::map<ClientKey, std::uint32_t> retired_by_client_;  // the last one of each, by its id
+  std::unordered_set<std::uint32_t> noted_elsewhere_;     // living records that ICMP or FTP notes are about
+  std::unordered_map<std::uint64_t, ForgottenTally> forgotten_;
+  std::map<Timestamp, std::uint64_t> forgotten_openings_;
   Retirement retirement_ = nullptr;
   void* retirement_context_ = nullptr;
 };

@@ -111,7 +111,8 @@ bool is_half_open(const Facts& facts, const Connection& c) {
   }
   // A real server that refuses has answered.
   if (c.leg(Leg::reply).rst && !c.leg(Leg::reply).syn) return false;
-  return (c.saw(Leg::request) || c.saw(Leg::demasq)) && facts.last - c.first >= kHalfOpenPatience;
+  // What was given up for want of room was one of too many: that is how a flood looks, however short it was looked at.
+  return (c.saw(Leg::request) || c.saw(Leg::demasq)) && (c.forgotten != 0 || facts.last - c.first >= kHalfOpenPatience);
 }
 
 bool is_vrrp_mac(const Mac& mac) {

@@ -134,6 +134,12 @@ std::uint64_t packets_of(const Record& r) {
   return sum;
 }
 
+/// A record that a note is about: in the table, or retired.
+std::optional<Record> record_of(const SurveyInput& in, std::uint32_t id) {
+  if (const RetiredRecord* gone = in.journal->find_retired(id); gone != nullptr) return gone->record;
+  return id < in.tracker->high_water() ? std::optional(in.tracker->record(id)) : std::nullopt;
+}
+
 struct Surveyor {
   const SurveyInput& in;
   Facts& facts;
@@ -160,9 +166,11 @@ struct Surveyor {
   std::set<Address> half_open_clients;
   std::set<std::uint32_t> talks_ftp;  // records whose announcements are among the facts: rules want to see them whole
   std::map<Timestamp, std::uint64_t> half_open_by_second;
+  std::size_t half_open_taken = 0;
 
   PairTally& pair(std::uint32_t outer, std::uint32_t inner);
-  void take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues);
+  void take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues, const RetiredRecord* gone);
+  void count_forgotten();
   void suspect(const Connection& c, const Record& r, const Sides& s, const std::vector<WayClue>* clues);
   void strange(std::uint32_t id, const Record& r);
   void index_full_nat();
@@ -234,7 +242,10 @@ ConnectionKind Surveyor::inner_kind(const Connection& c, const Record& r) const 
     const bool passed_on = request.packets != 0 && request.ttl != 64 && request.ttl != 128 && request.ttl != 255;
     return passed_on ? ConnectionKind::masqueraded : ConnectionKind::health_check;
   }
-  if (request.packets == 0) return facts.outside_captured ? ConnectionKind::direct : ConnectionKind::masqueraded;
+  // The outer half may have been given up before the inner one came.
+  const track::Tracker::Counters& counters = in.tracker->counters();
+  const bool outside_shown = facts.outside_captured && counters.evicted_half_open + counters.evicted_other == 0;
+  if (request.packets == 0) return outside_shown ? ConnectionKind::direct : ConnectionKind::masqueraded;
   const Path& path = in.tracker->paths().paths()[request.path];
   const bool forwarded = !initial_ttl(request.ttl);
   if (!forwarded && (path.source.is_none() || roles.director_macs.empty() || roles.director_macs.contains(path.source))) {
@@ -247,7 +258,7 @@ ConnectionKind Surveyor::inner_kind(const Connection& c, const Record& r) const 
   }
   // Somebody forwarded it, and who is the director is not known: a capture on a real server looks like this.
   if (roles.director_macs.empty() && !path.source.is_none()) return ConnectionKind::masqueraded;
-  return facts.outside_captured ? ConnectionKind::direct : ConnectionKind::masqueraded;
+  return outside_shown ? ConnectionKind::direct : ConnectionKind::masqueraded;
 }
 
 // The time in which half-open connections came thick: the seconds around the busiest ten.
@@ -337,7 +348,7 @@ void Surveyor::suspect(const Connection& c, const Record& r, const Sides& s, con
       found.clues.push_back(clue);
     }
   }
-  found.waited = std::max<Timestamp>(0, facts.last - r.last);
+  found.waited = std::max<Timestamp>(0, (c.forgotten != 0 ? c.forgotten : facts.last) - r.last);
   found.begins_inside =
       r.protocol == kTcp && ((r.way[0].flags | r.way[2].flags | r.way[1].flags | r.way[3].flags) & track::kSawSyn) == 0;
   found.ends_inside = found.waited < kSecond && found.connection.state != ConnectionState::closed &&
@@ -345,7 +356,36 @@ void Surveyor::suspect(const Connection& c, const Record& r, const Sides& s, con
   facts.suspects.push_back(std::move(found));
 }
 
-void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues) {
+// Connections of which no more than a number is left.
+void Surveyor::count_forgotten() {
+  for (const auto& [ends, tally] : in.journal->forgotten()) {
+    Record r{};
+    r.endpoint[0] = static_cast<std::uint32_t>(ends >> 32);
+    r.endpoint[1] = static_cast<std::uint32_t>(ends);
+    const Sides s = sides_of(r, roles);
+    if (s.outer < 0 && s.inner < 0) {
+      facts.connections.unrelated += tally.connections;
+      continue;
+    }
+    PairTally& p = pair(s.outer >= 0 ? r.endpoint[s.outer] : track::kNone, s.inner >= 0 ? r.endpoint[s.inner] : track::kNone);
+    facts.connections.total += tally.connections;
+    facts.half_open += tally.half_open;
+    facts.completed += tally.completed;
+    facts.service_packets += tally.packets;
+    p.connections += tally.connections;
+    for (int way = 0; way < 4; ++way) {
+      const bool outer = way / 2 == s.outer, reply = way % 2 == 1;
+      if (!outer && way / 2 != s.inner) continue;
+      const std::size_t leg = index(outer ? (reply ? Leg::masq : Leg::request) : (reply ? Leg::reply : Leg::demasq));
+      const std::uint64_t count = tally.ways[static_cast<std::size_t>(way)];
+      facts.connections.legs[leg] += count;
+      p.legs[leg] += count;
+    }
+  }
+  for (const auto& [second, count] : in.journal->forgotten_openings()) half_open_by_second[second] += count;
+}
+
+void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues, const RetiredRecord* gone) {
   const Sides s = sides_of(r, roles);
   const Times t = times_of(r, s);
 
@@ -382,6 +422,7 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
   }
 
   Connection c = to_connection(id, r, roles, *in.tracker);
+  if (gone != nullptr) c.forgotten = gone->forgotten;
   if (s.outer >= 0 && s.inner >= 0 && sent_by_client(r.way[s.outer * 2], r.way[s.inner * 2], in.tracker->paths().paths())) {
     c.legs[index(Leg::demasq)] = LegCount{};  // no director made this; its RST stays among the clues
   }
@@ -428,6 +469,12 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
       ++facts.connections.unrelated;
       return;
     case ConnectionKind::masqueraded: {
+      if (gone != nullptr && gone->quoted) {
+        const PairTally& p =
+            pair(s.outer >= 0 ? r.endpoint[s.outer] : track::kNone, s.inner >= 0 ? r.endpoint[s.inner] : track::kNone);
+        if (p.service >= 0) c.service = static_cast<std::uint32_t>(p.service);
+        break;
+      }
       ++facts.connections.total;
       // Full NAT: destinations are found by the inner half's endpoint.
       std::uint32_t inner = s.inner >= 0 ? r.endpoint[s.inner] : track::kNone;
@@ -464,7 +511,7 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
   }
   set_leg_string(c, facts);
   // A flood of nothing but SYNs must not crowd out the few connections that tell more.
-  if (half_open && facts.half_open > max_suspects / 4 && !told_of.contains(id)) {
+  if (half_open && ++half_open_taken > max_suspects / 4 && !told_of.contains(id)) {
     ++facts.suspects_left_out;
     return;
   }
@@ -642,7 +689,7 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   }
   for (const Declaration& d : *in.declared) facts.gateways.insert(d.gateways.begin(), d.gateways.end());
 
-  Surveyor surveyor{in, facts, roles, max_suspects, {}, {}, {}, {}, {}, ~std::uint64_t{0}, nullptr, {}, {}, {}, {}, {}};
+  Surveyor surveyor{in, facts, roles, max_suspects, {}, {}, {}, {}, {}, ~std::uint64_t{0}, nullptr, {}, {}, {}, {}, {}, 0};
   for (const FtpLine& line : in.journal->ftp()) surveyor.talks_ftp.insert(line.announcement.record);
   for (const IcmpNote& note : in.journal->icmp()) {
     if (note.sighting.record) surveyor.told_of.insert(*note.sighting.record);
@@ -655,6 +702,8 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
       p.healthy += tally.connections;
       facts.connections.total += tally.connections;
       facts.connections.healthy += tally.connections;
+      facts.completed += tally.completed;
+      facts.service_packets += tally.packets;
       for (std::size_t leg = 0; leg < 4; ++leg) {
         p.legs[leg] += tally.connections;
         facts.connections.legs[leg] += tally.connections;
@@ -663,15 +712,17 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
       if (tally.response) p.response.merge(*tally.response);
     }
   }
-  // Records are used again; retired ones get ids that no living one has.
-  std::uint32_t retired_id = kRetiredIds;
-  for (const RetiredRecord& r : in.journal->retired())
-    surveyor.take(retired_id++, r.record, r.clues.empty() ? nullptr : &r.clues);
+  surveyor.count_forgotten();
+  for (const auto* gone : {&in.journal->retired(), &in.journal->retired_openings()}) {
+    for (const RetiredRecord& r : *gone) {
+      if (r.record.protocol != 0) surveyor.take(r.id, r.record, r.clues.empty() ? nullptr : &r.clues, &r);
+    }
+  }
   for (std::uint32_t id = 0; id < in.tracker->high_water(); ++id) {
     if (!in.tracker->in_use(id)) continue;
     const Record r = in.tracker->record(id);
     surveyor.strange(id, r);
-    surveyor.take(id, r, in.journal->clues(id));
+    surveyor.take(id, r, in.journal->clues(id), nullptr);
   }
 
   // Halves of full NAT were taken for connections of their own where they came first; they are not.
@@ -696,8 +747,8 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
 
   for (const IcmpNote& note : in.journal->icmp()) {
     IcmpSighting sighting = note.sighting;
-    if (note.on_way && sighting.record && *sighting.record < in.tracker->high_water()) {
-      const Sides s = sides_of(in.tracker->record(*sighting.record), roles);
+    if (const std::optional<Record> r = note.on_way ? record_of(in, *sighting.record) : std::nullopt) {
+      const Sides s = sides_of(*r, roles);
       const bool reply = note.way % 2 == 1;
       if (note.way / 2 == s.outer) sighting.quoted_leg = reply ? Leg::masq : Leg::request;
       if (note.way / 2 == s.inner) sighting.quoted_leg = reply ? Leg::reply : Leg::demasq;
@@ -707,8 +758,9 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   facts.index_icmp();
   for (const FtpLine& line : in.journal->ftp()) {
     FtpAnnouncement a = line.announcement;
-    if (a.record >= in.tracker->high_water()) continue;
-    const Sides s = sides_of(in.tracker->record(a.record), roles);
+    const std::optional<Record> r = record_of(in, a.record);
+    if (!r) continue;
+    const Sides s = sides_of(*r, roles);
     const bool reply = line.way % 2 == 1;
     if (s.outer < 0 && s.inner < 0) continue;
     a.leg = line.way / 2 == s.outer ? (reply ? Leg::masq : Leg::request) : (reply ? Leg::reply : Leg::demasq);

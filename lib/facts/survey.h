@@ -17,6 +17,7 @@ namespace lvsnat {
 /// What plainly healthy connections leave behind when they leave the table, by pair of endpoints.
 struct RetiredTally {
   std::uint64_t connections = 0;
+  std::uint64_t completed = 0, packets = 0;          // of TCP: as Facts::completed and service_packets
   std::unique_ptr<Histogram> real_server, response;  // for the first few hundred pairs
 };
 using RetiredTallies = std::unordered_map<std::uint64_t, RetiredTally>;  // key: outer endpoint id << 32 | inner

@@ -267,6 +267,8 @@ void Tracker::retire(std::uint32_t id, Output& out) noexcept {
   }
   unlink(id);
   Head& gone = heads_[id];
+  if (gone.body() == 0) --openings_;
+  if ((gone.flags & kAnswered) == 0) --unanswered_;
   if (const std::uint32_t body = gone.body(); body != 0) {
     bodies_[body].way[0].packets = free_body_;
     free_body_ = body;
@@ -335,6 +337,7 @@ bool Tracker::unfold(Head& head) noexcept {
   Progress progress;
   fill(head, opening, progress, bodies_[head.body()]);
   head.progress = progress;
+  --openings_;
   return true;
 }
 
@@ -350,27 +353,46 @@ std::uint8_t Tracker::seen_of(const Head& head) const noexcept {
   return way[0].flags | way[1].flags | way[2].flags | way[3].flags;
 }
 
-// Half-open first, and the oldest of those in view; then ended ones; then whatever was silent longest.
-std::uint32_t Tracker::evict(Output& out) noexcept {
-  constexpr std::uint32_t kLook = 32;
+// What would be lost with it, least first: what any stranger's packet leaves behind; what somebody tried again or went on with,
+// unanswered; what has ended; what is going on.
+int Tracker::worth_of(const Head& r) const noexcept {
+  if ((r.flags & kAnswered) != 0) return (seen_of(r) & (kSawFin | kSawRst)) != 0 ? 2 : 3;
+  if (r.body() == 0) return 0;
+  const Way* const way = bodies_[r.body()].way;
+  return way[0].packets <= 1 && way[2].packets <= 1 ? 0 : 1;
+}
+
+// The oldest of the least worth in view. While there are many to which nobody said a word, as in a flood, none that was answered
+// goes in their place: the view moves on until one of them is in it. A sixteenth of the table is many, so that it moves by
+// sixteen records for one that goes, over a whole round, however they are spread.
+std::uint32_t Tracker::evict(Timestamp now, Output& out) noexcept {
+  constexpr std::uint32_t kLook = 32, kMany = 16;
+  constexpr Timestamp kYoung = 3 * kSecond;
+  const auto many = [this](std::uint32_t count) { return count != 0 && count >= live_ / kMany; };
+  const int wanted = many(openings_) ? 0 : many(unanswered_) ? 1 : 3;
   std::uint32_t best = kNone;
-  int best_class = 3;
+  int best_worth = 4;
   Timestamp best_last = 0;
-  for (std::uint32_t i = 0; i < kLook && i < high_water_; ++i) {
-    const std::uint32_t id = (hand_ + i) % high_water_;
-    const Head& r = heads_[id];
-    if ((r.flags & kInUse) == 0) continue;
-    const int rank_class = (r.flags & kAnswered) == 0 ? 0 : (seen_of(r) & (kSawFin | kSawRst)) != 0 ? 1 : 2;
-    const Timestamp last = last_seen(r);
-    if (best == kNone || rank_class < best_class || (rank_class == best_class && last < best_last)) {
-      best = id;
-      best_last = last;
-      best_class = rank_class;
+  for (std::uint32_t looked = 0; looked < high_water_ && best_worth > wanted; looked += kLook) {
+    if (looked != 0) hand_ = (hand_ + kLook) % high_water_;
+    for (std::uint32_t i = 0; i < kLook && i < high_water_; ++i) {
+      const std::uint32_t id = (hand_ + i) % high_water_;
+      const Head& r = heads_[id];
+      if ((r.flags & kInUse) == 0) continue;
+      int worth = worth_of(r);
+      const Timestamp last = last_seen(r);
+      // Where there are few of them, those that wait for an answer are users who have just come.
+      if (worth <= 1 && wanted == 3 && now - last < kYoung) worth = 3;
+      if (best == kNone || worth < best_worth || (worth == best_worth && last < best_last)) {
+        best = id;
+        best_last = last;
+        best_worth = worth;
+      }
     }
   }
   if (best == kNone) return kNone;
   hand_ = (hand_ + 1) % high_water_;
-  ++(best_class == 0 ? counters_.evicted_half_open : best_class == 1 ? counters_.evicted_closed : counters_.evicted_other);
+  ++(best_worth <= 1 ? counters_.evicted_half_open : best_worth == 2 ? counters_.evicted_closed : counters_.evicted_other);
   retire(best, out);
   return best;
 }
@@ -575,7 +597,10 @@ std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t new
   } else if (high_water_ < heads_.size()) {
     id = high_water_++;
   } else {
-    if (out.retirements >= out.retired.size() || evict(out) == kNone) {
+    // A reset of a connection that nobody knows accuses nobody: none that is known has to go for it.
+    const bool stray = p.protocol == kTcp && (p.tcp_flags & kRst) != 0;
+    if (stray) ++counters_.strays;
+    if (stray || out.retirements >= out.retired.size() || evict(p.time, out) == kNone) {
       ++counters_.untracked;
       return kNone;
     }
@@ -609,6 +634,8 @@ std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t new
     return kNone;
   }
   ++live_;
+  ++unanswered_;
+  if (r.body() == 0) ++openings_;
   link(lane.hash, id, newest);
   return id;
 }
@@ -653,6 +680,8 @@ std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& si
   const bool syn = is_syn(p);
   for (std::uint32_t id = head; id != kNone && length < kChain; id = heads_[id].next, ++length) {
     Head& r = heads_[id];
+    // Another SYN of the same client endpoint is none of an opening's business, which stays as small as it is.
+    if (r.body() == 0 && syn && lane.direction == 0 && r.opening.isn != p.sequence) continue;
     if (r.body() == 0 && !unfold(r)) {
       ++counters_.untracked;
       return kNone;
@@ -693,6 +722,7 @@ std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& si
   length = 0;
   for (std::uint32_t id = head; id != kNone && length < kChain; id = heads_[id].next, ++length) {
     Head& r = heads_[id];
+    if (r.body() == 0) continue;
     const Body& body = bodies_[r.body()];
     if (!compatible(r, body, p, lane)) continue;
     join(r, body.way, p, lane);
@@ -982,6 +1012,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
   }
 
   if (direction == 1) {
+    if ((r.flags & kAnswered) == 0) --unanswered_;  // follow() takes no first packet of a way, so it is not asked there
     r.flags |= kAnswered;
   } else if ((r.flags & kAnswered) == 0 && (repeat || (!tcp && w.packets != 0))) {
     r.flags |= kSlowStart;

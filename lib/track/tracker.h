@@ -48,6 +48,7 @@ class Tracker {
     std::uint64_t untracked = 0;   // transport packets without a record: endpoint table full
     std::uint64_t duplicates = 0;  // copies that were not counted
     std::uint64_t evicted_half_open = 0, evicted_closed = 0, evicted_other = 0;
+    std::uint64_t strays = 0;  // of `untracked`: resets of connections that nobody knows, while the table was full
     std::uint64_t chain_overflow = 0;
   };
 
@@ -83,6 +84,10 @@ class Tracker {
   /// Newest record of a client endpoint, kNone if there is none; older ones by Record::next.
   [[nodiscard]] std::uint32_t find(const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept;
   [[nodiscard]] const EndpointTable& endpoints() const noexcept { return endpoints_; }
+  /// Id of a server endpoint, kNone if it is none.
+  [[nodiscard]] std::uint32_t find_endpoint(const Address& address, std::uint16_t port, std::uint8_t protocol) const noexcept {
+    return endpoints_.find(key_, address, port, protocol);
+  }
   [[nodiscard]] const PathTable& paths() const noexcept { return paths_; }
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
@@ -126,7 +131,8 @@ class Tracker {
   bool give_body(Head& head) noexcept;
   [[nodiscard]] Timestamp last_seen(const Head& head) const noexcept;
   [[nodiscard]] std::uint8_t seen_of(const Head& head) const noexcept;
-  std::uint32_t evict(Output& out) noexcept;
+  [[nodiscard]] int worth_of(const Head& head) const noexcept;
+  std::uint32_t evict(Timestamp now, Output& out) noexcept;
   void retire(std::uint32_t id, Output& out) noexcept;
 
   HashKey key_;
@@ -137,6 +143,7 @@ class Tracker {
   std::uint32_t used_ = 0;  // occupied index slots
   std::uint32_t bodies_used_ = 1, free_body_ = 0;
   std::uint32_t live_ = 0, high_water_ = 0, free_ = kNone, hand_ = 0, idle_hand_ = 0;
+  std::uint32_t openings_ = 0, unanswered_ = 0;  // of the living: those without a body; those to which no server said a word
   EndpointTable endpoints_;
   std::uint32_t taught_ = 0;  // how often endpoints were added or became better known
   PathTable paths_;

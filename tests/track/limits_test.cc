@@ -33,6 +33,64 @@ TEST(Limits, ThenThoseThatEnded) {
   EXPECT_NE(b.tracker.find(client(1).address, 40'000, kTcp), kNone);
 }
 
+// A block of users as long as many views at what might go, and a flood around it: nobody who was answered goes.
+TEST(Limits, AFloodTakesNobodysPlaceThatWasAnswered) {
+  Bench b(2048, 4096);
+  for (std::uint32_t n = 0; n < 300; ++n) {
+    std::vector<Packet> open = dialogue(client(n), kVip, kRip, n * 1000, n * kMs);
+    open.resize(n % 2 == 0 ? 12 : open.size());  // half of them have ended
+    b.feed(open);
+  }
+  for (std::uint32_t n = 1000; n < 20'000; ++n) b.feed({syn(n, n * kMs)});
+  EXPECT_EQ(b.tracker.live(), 2048U);
+  EXPECT_EQ(b.tracker.counters().evicted_half_open, 19'000U - (2048U - 300U));
+  EXPECT_EQ(b.tracker.counters().evicted_other + b.tracker.counters().evicted_closed, 0U);
+  for (std::uint32_t n = 0; n < 300; ++n) ASSERT_NE(b.tracker.find(client(n).address, 40'000, kTcp), kNone) << n;
+}
+
+// Nor who tries again.
+TEST(Limits, WhoTriesAgainStaysLongerThanWhoDoesNot) {
+  Bench b(256, 1024);
+  for (std::uint32_t n = 0; n < 50; ++n) b.feed({syn(n), syn(n, kSecond)});
+  for (std::uint32_t n = 1000; n < 5'000; ++n) b.feed({syn(n, kSecond + n * kMs)});
+  for (std::uint32_t n = 0; n < 50; ++n) ASSERT_NE(b.tracker.find(client(n).address, 40'000, kTcp), kNone) << n;
+}
+
+// Users who have just come, in a table full of users: what has ended goes, not they.
+TEST(Limits, WithoutAFloodTheYoungStay) {
+  Bench b(256, 1024);
+  for (std::uint32_t n = 0; n < 250; ++n) b.feed(dialogue(client(n), kVip, kRip, n * 1000, n * kMs));
+  for (std::uint32_t n = 1000; n < 1200; ++n) {
+    const std::vector<Packet> all = dialogue(client(n), kVip, kRip, n * 1000, n * kMs);
+    b.feed({all[0]});
+    b.feed(dialogue(client(n + 5000), kVip, kRip, n * 1000, n * kMs));
+    b.feed({all.begin() + 1, all.end()});
+  }
+  EXPECT_EQ(b.tracker.counters().evicted_half_open, 0U);
+  EXPECT_NE(b.tracker.counters().evicted_closed, 0U);
+}
+
+// Resets of connections that nobody knows push nobody out of a full table, and are counted.
+TEST(Limits, StrayResetsTakeNoPlaceInAFullTable) {
+  Bench b(64);
+  for (std::uint32_t n = 0; n < 64; ++n) b.feed(dialogue(client(n), kVip, kRip, n * 1000, n * kMs));
+  for (std::uint32_t n = 1000; n < 3'000; ++n) b.feed({Made(client(n), kVip, Seen::request).flags(kRst).seq(n).after(n * kMs)});
+  EXPECT_EQ(b.tracker.counters().strays, 2'000U);
+  EXPECT_EQ(b.tracker.counters().untracked, 2'000U);
+  EXPECT_TRUE(b.gone.empty());
+}
+
+// One client endpoint, ever new sequence numbers: each SYN stays as small as a SYN is.
+TEST(Limits, OpeningsOfOneClientEndpointNeedNoBodies) {
+  Bench b(64, 256, {}, 64, 2);
+  std::vector<Packet> packets;
+  for (std::uint32_t n = 0; n < 7; ++n) packets.push_back(syn(1, n * kMs));
+  for (std::uint32_t n = 0; n < 7; ++n) packets[n].sequence = n * 100'000'000;
+  b.feed(packets);
+  EXPECT_EQ(b.tracker.live(), 7U);
+  EXPECT_EQ(b.tracker.counters().untracked, 0U);
+}
+
 TEST(Limits, WhatIsEvictedIsHandedOver) {
   Bench b(1);
   b.feed({syn(1), syn(2, kMs)});

@@ -33,7 +33,7 @@ namespace lvsnat {
 
 struct AnalyzerOptions {
   /// Limit of the connection table. When it is full, half-open connections make room first.
-  std::uint32_t max_connections = 4'000'000;
+  std::uint32_t max_connections = 1'000'000;
   /// A good guess of how many will come (from the file size, say): the index is made that large at once.
   std::uint32_t expected_connections = 0;
   /// What is known of the cluster; several may add up. None: services are inferred from rewritten pairs.

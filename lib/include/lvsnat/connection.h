@@ -105,6 +105,7 @@ struct Connection {
   std::array<LegCount, 4> legs{};
   LegString leg_string;
   Timestamp first = 0, last = 0;
+  Timestamp forgotten = 0;  // when a full table gave it up; what came later is not known to belong to it. 0: it did not
   std::uint32_t client_isn = 0, server_isn = 0;
   bool saw_syn = false;  // the beginning was captured
   /// Nanoseconds; nullopt where not measurable. As `latency_us` in the schema.
