@@ -49,6 +49,8 @@ bool decode_tunnel(const Packet& packet, Packet& inner) noexcept {
       p.kind = layers::decode_ip(extent, packet.payload_offset, p);
       break;
   }
+  // The outer header's options may be all that was captured: then the inner one starts nowhere in the frame.
+  if (p.network_offset > p.captured) p.network_offset = 0;
   inner = p;  // only now: the two may be the same object
   return true;
 }

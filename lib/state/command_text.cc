@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/text.h"
 
@@ -220,7 +221,9 @@ Reading parse_traceroute(const CommandOutput& output, std::string_view label, Ke
         double value = 0;
         const std::string_view number = words[i - 1];
         const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-        if (error == std::errc{} && stop == number.data() + number.size()) one.milliseconds = value;
+        // "nan" and "inf" are numbers to from_chars(), but no times.
+        if (error == std::errc{} && stop == number.data() + number.size() && std::isfinite(value) && value >= 0)
+          one.milliseconds = value;
       }
     }
     if (trace.hops.size() < kMaxHops) trace.hops.push_back(std::move(one));

@@ -429,9 +429,12 @@ Reading parse_ip_neighbour(std::string_view text, KernelState& state) {
     neighbour.dev = text_of(record, "dev", kMaxName);
     if (const auto mac = parse_mac(text_of(record, "lladdr", kMaxName))) neighbour.mac = *mac;
     if (const auto states = record.find("state"); states != record.end() && states->is_array()) {
+      constexpr std::size_t kMaxStates = 8;  // linux/neighbour.h: as many bits, NUD_INCOMPLETE to NUD_PERMANENT
+      std::size_t kept = 0;
       for (const json& word : *states) {
         const auto* one = word.get_ptr<const std::string*>();
         if (one == nullptr) continue;
+        if (++kept > kMaxStates) return "has more states than there are";
         if (!neighbour.state.empty()) neighbour.state += ',';
         neighbour.state += printable(*one, kMaxName);
       }

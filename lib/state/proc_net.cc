@@ -330,6 +330,7 @@ Reading parse_proc_route(std::string_view text, KernelState& state) {
     std::string dev;
     std::uint32_t destination, gateway, mask, metric;
     std::uint64_t flags;
+    std::size_t line;
   };
   Reading reading;
   std::vector<Row> rows;
@@ -355,7 +356,7 @@ Reading parse_proc_route(std::string_view text, KernelState& state) {
       continue;
     }
     rows.push_back({printable(words[0], kMaxName), static_cast<std::uint32_t>(*destination), static_cast<std::uint32_t>(*gateway),
-                    static_cast<std::uint32_t>(*mask), static_cast<std::uint32_t>(metric), *flags});
+                    static_cast<std::uint32_t>(*mask), static_cast<std::uint32_t>(metric), *flags, number});
     little = little && is_mask(__builtin_bswap32(rows.back().mask));
     big = big && is_mask(rows.back().mask);
   }
@@ -363,6 +364,10 @@ Reading parse_proc_route(std::string_view text, KernelState& state) {
   const bool swap = little || !big;
   const auto host = [swap](std::uint32_t v) { return swap ? __builtin_bswap32(v) : v; };
   for (const Row& row : rows) {
+    if (!is_mask(host(row.mask))) {
+      note(reading, row.line, "no route that is understood");
+      continue;
+    }
     if ((row.flags & kUp) == 0) continue;
     Route route;
     route.destination =

@@ -51,6 +51,19 @@ TEST(Tunnel, Gre) {
   EXPECT_EQ(decode_whole(four(kGre, {0, 0, 8}))->kind, Kind::malformed);
 }
 
+TEST(Tunnel, CutBeforeTheInnerHeaderStarts) {
+  Bytes outer = ipv4({.protocol = kIpip}, zeros(40) + kInner4);
+  outer[0] = 0x4f;  // 40 bytes of options
+  const Bytes bytes = ethernet(0x0800, outer);
+  for (std::size_t cut = 34; cut < bytes.size(); ++cut) {
+    const Decoded d = decode_cut(bytes, cut);
+    ASSERT_EQ(d->kind, Kind::tunnel);
+    Packet inner;
+    ASSERT_TRUE(decode_tunnel(d.packet, inner));
+    EXPECT_EQ(inner.network_offset, cut < 74 ? 0 : 74);
+  }
+}
+
 TEST(Tunnel, CutAnywhere) {
   const Bytes bytes = ethernet(0x0800, ipv4({.protocol = kGre}, be16(0x2000) + be16(0x0800) + zeros(4) + kInner4));
   for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {

@@ -175,6 +175,18 @@ TEST(IpJson, HostileJsonIsRefusedWithoutHarm) {
   EXPECT_EQ(s.neighbours.at(0).dev.find('\x1b'), std::string::npos);
 }
 
+TEST(IpJson, NoNeighbourIsInMoreStatesThanThereAre) {
+  const auto neighbour = [](int states) {
+    std::string list;
+    for (int i = 0; i < states; ++i) list += i == 0 ? "\"STALE\"" : ",\"STALE\"";
+    return R"([{"dst":"10.1.1.1","dev":"eth0","state":[)" + list + "]}]";
+  };
+  KernelState s;
+  EXPECT_TRUE(parse_ip_neighbour(neighbour(8), s).known);
+  EXPECT_FALSE(parse_ip_neighbour(neighbour(9), s).known);
+  EXPECT_EQ(s.neighbours.size(), 1u);
+}
+
 TEST(IpJson, NothingPrintedIsAnEmptyTable) {
   KernelState s;
   EXPECT_TRUE(parse_ip_route("", false, s).known);

@@ -98,6 +98,18 @@ TEST(ProcNet, RouteOfEitherByteOrder) {
   EXPECT_FALSE(little.known.routes_v4) << "one table is not all";
 }
 
+TEST(ProcNet, RouteWithoutAMaskIsNoRoute) {
+  KernelState s;
+  const Reading reading = parse_proc_route(
+      "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+      "eth0\t00000000\t0901010A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+      "eth0\t0001010A\t00000000\t0001\t0\t0\t0\t000015FF\t0\t0\t0\n",
+      s);
+  EXPECT_FALSE(reading.known);
+  EXPECT_EQ(reading.problem, "line 3: no route that is understood");
+  EXPECT_EQ(s.routes.size(), 1u);
+}
+
 TEST(ProcNet, ArpCountersModules) {
   KernelState s;
   s.neighbours.push_back({ip("10.1.1.9"), "eth0", parse_mac("02:00:5e:00:10:01").value(), "REACHABLE", false, false});
@@ -172,6 +184,11 @@ TEST(CommandText, Traceroutes) {
   EXPECT_FALSE(s.traceroutes[0].hops[1].address);
   EXPECT_EQ(s.traceroutes[0].hops[2].annotation, "!H");
   EXPECT_EQ(s.traceroutes[1].error, "connect: Network is unreachable");
+  EXPECT_TRUE(parse_traceroute(split_command_output("traceroute to 10.0.0.1 (10.0.0.1), 30 hops max\n 1  10.0.0.1  nan ms\n"
+                                                    " 2  10.0.0.1  inf ms\n 3  10.0.0.1  -1 ms\n"),
+                               "cip", s)
+                  .known);
+  for (const TraceHop& hop : s.traceroutes.back().hops) EXPECT_FALSE(hop.milliseconds) << hop.hop;
 }
 
 TEST(CommandText, Sysctls) {

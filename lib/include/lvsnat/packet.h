@@ -54,8 +54,9 @@ struct Packet {
   bool v6 = false;              // source and destination are IPv6 addresses
   bool first_fragment = false;  // more-fragments set, offset 0
   bool has_macs = false;        // SLL: only source_mac, and none on the loopback device
-  /// Where things start in the frame's bytes; 0 where there is none. The payload, and a header that was not
-  /// decoded (kinds tunnel, fragment, other_ip, truncated, malformed), may start behind what was captured.
+  /// Where things start in the frame's bytes; 0 where there is none. The network header starts within what was captured.
+  /// The payload, and a transport header that was not decoded (kinds tunnel, fragment, other_ip, truncated, malformed),
+  /// may start behind it.
   std::uint16_t network_offset = 0, transport_offset = 0, payload_offset = 0;
   std::uint16_t window = 0;
   std::uint16_t ip_id = 0;  // IPv4; 0 for IPv6
