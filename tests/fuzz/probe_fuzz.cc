@@ -1,6 +1,7 @@
 // Answers to packets that we sent, for the way-back test and the hop trace: both believe what strangers put on the wire.
-// Input: a script of steps, each a byte for what comes and when, a byte for how much of it is changed, and the changes; what
-// comes is what would answer the last packet sent, or bytes of nobody's making.
+// Input: a script. Each packet sent takes a byte: whether the kernel refuses it. Then comes a step: a byte for what is heard and
+// when, a byte for how much of it is changed, and the changes; heard is what would answer the last packet sent, or bytes of
+// nobody's making.
 #include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -106,11 +107,11 @@ std::uint64_t play(Plan& plan, fuzz::Bytes bytes) {
       demand(last == 0 || now - last >= kProbeGap, "at most four packets a second");
       last = now;
       sent = std::move(probe);
+      if (bytes.u8() == 0xff) plan.refused(*sent, "the kernel's words");
     }
     if (bytes.empty() || ++steps > kMaxSteps) continue;
     const std::size_t first = frames.size();
     hear(sent, now, bytes, kept, frames);
-    if (bytes.u8() == 0xff && sent) plan.refused(*sent, "the kernel's words");
     plan.feed(std::span(frames).subspan(first));
   }
   demand(plan.finished(now), "a plan comes to its end");
@@ -164,7 +165,7 @@ void trace_hops(bool v6, fuzz::Bytes bytes) {
   demand(trace.redirects.size() <= HopTrace::kMaxRedirects, "the limit of redirects holds");
   for (const TraceAnswer& a : trace.answers) {
     const bool heard = a.kind != TraceAnswer::Kind::none && a.kind != TraceAnswer::Kind::not_sent;
-    demand(heard == !a.from.is_none() || a.from.is_unspecified(), "an answer has a sender, and silence none");
+    demand(heard || a.from.is_none(), "who was silent has no address");
     demand(!a.round_trip || *a.round_trip >= 0, "no negative time");
     demand(a.hop >= 1 && a.hop <= options.far, "a hop within the trace");
   }
