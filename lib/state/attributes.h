@@ -43,6 +43,10 @@ struct Attribute {
     if (payload.size() == 16) return Address::from_v6(payload.data());
     return std::nullopt;
   }
+  /// The same, of one family alone. An IPv6 attribute may hold an IPv4-mapped address, which Address does not tell from IPv4.
+  [[nodiscard]] std::optional<Address> address(bool v6) const {
+    return payload.size() == (v6 ? 16 : 4) ? address() : std::nullopt;
+  }
 };
 
 /// Calls `take` for each attribute; false where one does not fit (what came before was taken).

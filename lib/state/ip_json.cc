@@ -162,6 +162,14 @@ std::optional<Prefix> read_prefix(const std::string& text, bool v6) {
   return parse_prefix(text);
 }
 
+/// An IPv6 prefix within ::ffff:0:0/96, which parse_prefix() answers as IPv4. No packet on a wire has such an address; some
+/// distributions install routes that refuse the whole of it.
+bool is_mapped(std::string_view text) {
+  if (text.find(':') == std::string_view::npos) return false;
+  const auto prefix = parse_prefix(text);
+  return prefix && prefix->address.is_v4();
+}
+
 bool is_v6_route(const json& record, const std::string& destination, bool hint) {
   if (const auto prefix = parse_prefix(destination)) return !prefix->address.is_v4();
   if (record.contains("pref")) return true;  // router preference: IPv6 only
@@ -179,6 +187,7 @@ bool is_v6_route(const json& record, const std::string& destination, bool hint) 
 std::string read_route(const json& record, bool v6_hint, KernelState& state) {
   Route route;
   const std::string destination = text_of(record, "dst");
+  if (is_mapped(destination)) return {};  // as a default route of IPv4 it would decide everything
   route.v6 = is_v6_route(record, destination, v6_hint);
   const auto type = route_type(text_of(record, "type"));
   const auto prefix = read_prefix(destination, route.v6);
@@ -270,9 +279,19 @@ std::string read_rule(const json& record, bool v6_hint, KernelState& state) {
   if (!priority) return "has no priority";
   rule.priority = static_cast<std::uint32_t>(*priority);
   rule.inverted = flag_of(record, "not");
-  if (!read_selector(record, "src", "srclen", rule.from)) return "has a source that is not understood";
-  if (!read_selector(record, "dst", "dstlen", rule.to)) return "has a destination that is not understood";
+  bool mapped = false;
+  for (const auto& [key, length, selector] : {std::tuple("src", "srclen", &rule.from), std::tuple("dst", "dstlen", &rule.to)}) {
+    if (is_mapped(text_of(record, key))) {
+      mapped = true;
+    } else if (!read_selector(record, key, length, *selector)) {
+      return *key == 's' ? "has a source that is not understood" : "has a destination that is not understood";
+    }
+  }
   rule.v6 = rule.from ? !rule.from->address.is_v4() : rule.to ? !rule.to->address.is_v4() : v6_hint;
+  if (mapped) {
+    rule.v6 = true;
+    rule.not_understood.emplace_back("a prefix of IPv4-mapped addresses");
+  }
   rule.iif = text_of(record, "iif", kMaxName);
   rule.oif = text_of(record, "oif", kMaxName);
   if (record.contains("fwmark")) {
@@ -460,6 +479,7 @@ Reading parse_ip_exceptions(std::string_view text, KernelState& state) {
   return for_each_record(text, [&state](const json& record) -> std::string {
     const auto destination = parse_prefix(text_of(record, "dst"));
     if (!destination) return "has no destination that is understood";
+    if (is_mapped(text_of(record, "dst"))) return {};
     const bool v4 = destination->address.is_v4();
     if (destination->length != (v4 ? 32 : 128)) return {};  // a plain route in the listing, no exception
     RouteException exception;

@@ -31,6 +31,7 @@ static_assert(sizeof(RouteHead) == sizeof(rtmsg));
 
 bool is_ip(std::uint8_t family) { return family == AF_INET || family == AF_INET6; }
 
+/// `address` is of the family that `v6` tells. See is_mapped() for what becomes of IPv4-mapped ones.
 std::optional<Prefix> prefix_of(const std::optional<Address>& address, std::uint8_t length, bool v6) {
   if (length > (v6 ? 128 : 32)) return std::nullopt;
   if (!address) return length == 0 ? std::optional<Prefix>(Prefix{v6 ? Address{} : Address::v4(0), 0}) : std::nullopt;
@@ -39,8 +40,13 @@ std::optional<Prefix> prefix_of(const std::optional<Address>& address, std::uint
   for (unsigned bit = begin; bit < 128; ++bit) {
     prefix.address.bytes[bit / 8] = static_cast<std::uint8_t>(prefix.address.bytes[bit / 8] & ~(0x80u >> (bit % 8)));
   }
+  if (v6 && prefix.address.is_v4()) prefix.length = static_cast<std::uint8_t>(length - 96);
   return prefix;
 }
+
+/// An IPv6 prefix within ::ffff:0:0/96, which this program holds as IPv4. No packet on a wire has such an address; some
+/// distributions install routes that refuse the whole of it.
+bool is_mapped(const Prefix& prefix, bool v6) { return v6 && prefix.address.is_v4(); }
 
 std::string table_name(std::uint32_t table) {
   switch (table) {
@@ -145,7 +151,7 @@ void take_flags(std::uint32_t flags, NextHop& hop) {
 }
 
 /// RTA_MULTIPATH: struct rtnexthop (u16 length, u8 flags, u8 weight - 1, s32 index), then its attributes.
-bool read_hops(Bytes bytes, const DeviceNames& names, std::vector<NextHop>& hops) {
+bool read_hops(Bytes bytes, const DeviceNames& names, bool v6, std::vector<NextHop>& hops) {
   constexpr std::size_t kHeader = 8;
   while (bytes.size() >= kHeader) {
     const std::size_t length = *number_in<std::uint16_t>(bytes);
@@ -157,7 +163,7 @@ bool read_hops(Bytes bytes, const DeviceNames& names, std::vector<NextHop>& hops
     bool good = true;
     good = for_each_attribute(bytes.subspan(kHeader, length - kHeader),
                               [&](const Attribute& a) {
-                                if (a.type == RTA_GATEWAY) hop.gateway = a.address();
+                                if (a.type == RTA_GATEWAY) hop.gateway = a.address(v6);
                                 if (a.type == RTA_VIA) hop.gateway = via_of(a.payload);
                               }) &&
            good;
@@ -182,19 +188,21 @@ bool read_fields(Bytes body, const DeviceNames& names, RouteFields& f) {
   const auto head = number_in<RouteHead>(body);
   if (!head || !is_ip(head->family)) return false;
   f.head = *head;
+  const bool v6 = head->family == AF_INET6;
   bool good = true;
   good = for_each_attribute(body.subspan(sizeof(RouteHead)),
                             [&](const Attribute& a) {
                               switch (a.type) {
                                 case RTA_DST:
-                                  f.destination = a.address();
+                                  f.destination = a.address(v6);
                                   good = good && f.destination;
                                   break;
                                 case RTA_SRC:
-                                  f.source = a.address();
+                                  f.source = a.address(v6);
+                                  good = good && f.source;
                                   break;
                                 case RTA_GATEWAY:
-                                  f.gateway = a.address();
+                                  f.gateway = a.address(v6);
                                   good = good && f.gateway;
                                   break;
                                 case RTA_VIA:
@@ -202,7 +210,8 @@ bool read_fields(Bytes body, const DeviceNames& names, RouteFields& f) {
                                   good = good && f.gateway;
                                   break;
                                 case RTA_PREFSRC:
-                                  f.prefsrc = a.address();
+                                  f.prefsrc = a.address(v6);
+                                  good = good && f.prefsrc;
                                   break;
                                 case RTA_OIF:
                                   f.oif = a.u32();
@@ -217,7 +226,7 @@ bool read_fields(Bytes body, const DeviceNames& names, RouteFields& f) {
                                   f.table = a.u32();
                                   break;
                                 case RTA_MULTIPATH:
-                                  good = read_hops(a.payload, names, f.hops) && good;
+                                  good = read_hops(a.payload, names, v6, f.hops) && good;
                                   break;
                                 case RTA_NH_ID:
                                   f.nexthop_object = true;
@@ -378,7 +387,8 @@ bool read_route_message(Bytes body, const DeviceNames& names, KernelState& state
   Route route;
   route.v6 = f.head.family == AF_INET6;
   const auto destination = prefix_of(f.destination, f.head.destination_length, route.v6);
-  if (!destination || (f.destination && f.destination->is_v4() == route.v6)) return false;
+  if (!destination) return false;
+  if (is_mapped(*destination, route.v6)) return true;  // as a default route of IPv4 it would decide everything
   route.destination = *destination;
   if (f.head.source_length != 0) {
     route.source = prefix_of(f.source, f.head.source_length, route.v6);
@@ -468,10 +478,10 @@ bool read_rule_message(Bytes body, KernelState& state) {
                };
                switch (a.type) {
                  case FRA_SRC:
-                   from = a.address();
+                   from = a.address(rule.v6);
                    break;
                  case FRA_DST:
-                   to = a.address();
+                   to = a.address(rule.v6);
                    break;
                  case FRA_IIFNAME:
                    rule.iif = a.text();
@@ -541,6 +551,11 @@ bool read_rule_message(Bytes body, KernelState& state) {
   if (head->destination_length != 0) {
     rule.to = prefix_of(to, head->destination_length, rule.v6);
     if (!rule.to) return false;
+  }
+  for (std::optional<Prefix>* selector : {&rule.from, &rule.to}) {
+    if (!*selector || !is_mapped(**selector, rule.v6)) continue;
+    rule.not_understood.emplace_back("a prefix of IPv4-mapped addresses");
+    selector->reset();
   }
   using Action = RoutingRule::Action;
   switch (head->action) {

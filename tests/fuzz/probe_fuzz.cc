@@ -53,8 +53,9 @@ Bytes answer_to(const std::optional<Probe>& sent, unsigned which, fuzz::Bytes& b
                 : redirect(router, p.source, p.destination, packet_of(p));
     default:
       // A reset bears the number that was acknowledged.
-      return ip(p.destination, p.source, kTcp,
-                be16(p.destination_port) + be16(p.source_port) + be32(p.number) + be32(0) + Bytes{0x50, 0x04} + be16(0) + be32(0));
+      return ip(
+          p.destination, p.source, kTcp,
+          be16(p.destination_port) + be16(p.source_port) + be32(p.number) + be32(0) + Bytes{0x50, 0x04} + be16(0) + be32(0));
   }
 }
 
@@ -67,8 +68,8 @@ void hear(const std::optional<Probe>& sent, Timestamp now, fuzz::Bytes& bytes, s
   const Bytes packet = answer_to(sent, what & 7, bytes);
   const std::uint8_t version = packet.empty() ? std::uint8_t{0} : static_cast<std::uint8_t>(packet[0] >> 4);
   const unsigned type = version == 4 ? 0x0800 : version == 6 ? 0x86dd : 0x0806;
-  Bytes frame = be16(type) + be16(0) + be32(what >> 3 & 3) + be16(1) +
-                Bytes{static_cast<std::uint8_t>(kWays[what >> 5 & 3]), 6} + mac_bytes(mac(7)) + be16(0) + packet;
+  Bytes frame = be16(type) + be16(0) + be32(what >> 3 & 3) + be16(1) + Bytes{static_cast<std::uint8_t>(kWays[what >> 5 & 3]), 6} +
+                mac_bytes(mac(7)) + be16(0) + packet;
   std::uint32_t cut = 0;
   for (std::uint8_t changes = bytes.u8() & 7; changes != 0; --changes) {
     const std::uint16_t where = bytes.u16();

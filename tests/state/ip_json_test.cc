@@ -175,6 +175,20 @@ TEST(IpJson, HostileJsonIsRefusedWithoutHarm) {
   EXPECT_EQ(s.neighbours.at(0).dev.find('\x1b'), std::string::npos);
 }
 
+TEST(IpJson, ARouteOfMappedAddressesIsNoDefaultRoute) {
+  KernelState s;
+  EXPECT_TRUE(parse_ip_route(R"([{"type":"unreachable","dst":"::ffff:0.0.0.0/96","dev":"lo","metric":1024},)"
+                             R"({"dst":"fd00:10::/64","dev":"eth0"}])",
+                             true, s)
+                  .known);
+  ASSERT_EQ(s.routes.size(), 1u);
+  EXPECT_TRUE(s.routes[0].v6);
+  EXPECT_TRUE(parse_ip_rule(R"([{"priority":7,"src":"::ffff:0.0.0.0","srclen":96,"table":"main"}])", true, s).known);
+  ASSERT_EQ(s.rules.size(), 1u);
+  EXPECT_TRUE(s.rules[0].v6);
+  EXPECT_EQ(s.rules[0].not_understood.size(), 1u) << "it must not look like a rule for everything";
+}
+
 TEST(IpJson, NoNeighbourIsInMoreStatesThanThereAre) {
   const auto neighbour = [](int states) {
     std::string list;

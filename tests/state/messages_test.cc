@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,31 @@ TEST(Messages, ARouteWithSeveralNextHops) {
   EXPECT_EQ(s.routes[0].nexthops[1].weight, 5u);
   EXPECT_TRUE(s.routes[0].nexthops[1].dead);
   EXPECT_EQ(s.routes[0].nexthops[1].dev, "eth1");
+}
+
+TEST(Messages, ARouteOfMappedAddressesIsNoDefaultRoute) {
+  const std::uint8_t mapped[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
+  Request r = message({10, 96, 0, 0, 254, 3, 0, 7, 0, 0, 0, 0});
+  r.put(1, mapped).put_u32(4, 2);
+  KernelState s;
+  EXPECT_TRUE(read_route_message(r.body(), devices(), s)) << "nothing was lost";
+  EXPECT_TRUE(s.routes.empty());
+  Request rule = message({10, 0, 96, 0, 254, 0, 0, 1, 0, 0, 0, 0});
+  rule.put(2, mapped);
+  ASSERT_TRUE(read_rule_message(rule.body(), s));
+  EXPECT_EQ(s.rules.at(0).not_understood.size(), 1u) << "it must not look like a rule for everything";
+}
+
+TEST(Messages, AddressesOfTheOtherFamilyAreRefused) {
+  KernelState s;
+  for (const std::uint16_t type : std::initializer_list<std::uint16_t>{1, 2, 5, 7}) {  // RTA_DST, _SRC, _GATEWAY, _PREFSRC
+    Request r = message({10, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0});
+    r.put(type, kDip);
+    EXPECT_FALSE(read_route_message(r.body(), devices(), s)) << type;
+  }
+  Request rule = message({10, 0, 108, 0, 254, 0, 0, 1, 0, 0, 0, 0});
+  rule.put(2, kRip);
+  EXPECT_FALSE(read_rule_message(rule.body(), s));
 }
 
 TEST(Messages, AnExceptionWithItsCountdown) {
