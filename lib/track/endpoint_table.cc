@@ -26,7 +26,7 @@ std::uint32_t EndpointTable::insert(const HashKey& key, const Address& address, 
   e.address = address;
   e.port = port;
   e.protocol = protocol;
-  e.ftp_control = protocol == 6 && port == 21;
+  if (protocol == 6 && port == 21) mark_ftp_control(id);
   place(hash_endpoint(key, address, port, protocol), id);
   promote(key, id, known);
   return id;

@@ -84,6 +84,9 @@ class EndpointTable {
   [[nodiscard]] bool may_be_renowned(std::uint32_t hash) const noexcept {
     return (renowned_[(hash >> 6) % kRenownWords] >> (hash & 63) & 1) != 0;
   }
+  /// Has any endpoint payload that is worth a look?
+  [[nodiscard]] bool any_ftp_control() const noexcept { return any_ftp_control_; }
+  void mark_ftp_control(std::uint32_t id) noexcept { entries_[id].ftp_control = any_ftp_control_ = true; }
   /// Makes an endpoint better known; `known` is no less than it was.
   void promote(const HashKey& key, std::uint32_t id, Known known) noexcept;
   /// kNone when full. The endpoint must not be there yet.
@@ -104,6 +107,7 @@ class EndpointTable {
   std::span<ServerEndpoint> entries_;
   std::span<Slot> slots_;
   std::uint32_t mask_ = 0, count_ = 0;
+  bool any_ftp_control_ = false;
   std::array<std::uint64_t, kRenownWords> renowned_{};  // a bit for each hash of those that are rewritten or declared
   // Of two that fall on one place the first stays and is marked; the other is found by its hash.
   std::array<std::uint64_t, std::size_t{1} << kGlanceBits> renowned_words_{};

@@ -31,6 +31,8 @@ class PathTable {
       recent = intern_slowly(k, packet, key);
     return recent;
   }
+  /// Did the packet take this path? False for path 0. What stays on its path needs no more than this.
+  [[nodiscard]] bool is(std::uint16_t path, const Packet& packet) const noexcept { return keys_[path] == key_of(packet); }
   [[nodiscard]] std::span<const Path> paths() const noexcept { return {paths_.data(), count_}; }
   [[nodiscard]] std::uint64_t overflow() const noexcept { return overflow_; }
 

@@ -70,6 +70,14 @@ struct Progress {
   std::uint8_t open[4];      // Way::open of each way: next to no packet has to do with more than one side's ways, then
   std::uint32_t client_rtt;  // ns; start offset while pending; kFar: unknown
   std::uint32_t response;    // us; start offset while pending; kFar: unknown
+
+  /// `open` as one number, way 0 lowest.
+  [[nodiscard]] std::uint32_t open_word() const noexcept {
+    return std::uint32_t{open[3]} << 24 | std::uint32_t{open[2]} << 16 | std::uint32_t{open[1]} << 8 | open[0];
+  }
+  void set_open_word(std::uint32_t word) noexcept {
+    for (unsigned at = 0; at < 4; ++at) open[at] = static_cast<std::uint8_t>(word >> 8 * at);
+  }
 };
 /// A SYN of the client, and where there is a second endpoint the same SYN rewritten: each once, without payload.
 struct Opening {

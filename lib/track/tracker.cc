@@ -1,7 +1,12 @@
 #include "track/tracker.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace lvsnat::track {
 namespace {
@@ -99,6 +104,13 @@ void time_response(Head& r, unsigned direction, const Packet& p) noexcept {
   }
 }
 
+/// A condition as one number: the compiler would ask for its parts by branches, one after the other, and for some of them, such as
+/// which way a packet goes, no processor could learn the answer.
+[[gnu::always_inline]] inline unsigned together(unsigned condition) noexcept {
+  asm("" : "+r"(condition));
+  return condition;
+}
+
 int rank(std::uint16_t port) noexcept { return port < 1024 ? 0 : port < 32768 ? 1 : 2; }
 
 /// RFC 2883: a first SACK block below the acknowledgement reports a duplicate: the repeat was spurious.
@@ -131,6 +143,29 @@ void observe(Tracker::Output& out, Observation::Kind kind, std::uint32_t record,
   if (out.observed < out.observations.size()) {
     out.observations[out.observed++] = Observation{record, packet, kind, way, path};
   }
+}
+
+/// Slots of the index in a cache line. Probing begins where a line does: all that it holds are looked at in one.
+constexpr std::uint32_t kLine = 8;
+std::uint32_t home_of(std::uint32_t hash, std::uint32_t mask) noexcept { return hash & mask & ~(kLine - 1); }
+
+/// A bit for each slot of a line that has this hash. Empty ones have 0, as a hash may be.
+[[gnu::always_inline]] inline std::uint32_t matches(const IndexSlot* line, std::uint32_t hash) noexcept {
+#ifdef __SSE2__
+  const __m128i wanted = _mm_set1_epi32(static_cast<int>(hash));
+  const auto equal = [&](int at) __attribute__((always_inline)) {
+    return _mm_castsi128_ps(_mm_cmpeq_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(line + at)), wanted));
+  };
+  // Hashes are every other word.
+  const __m128i low = _mm_castps_si128(_mm_shuffle_ps(equal(0), equal(2), 0x88));
+  const __m128i high = _mm_castps_si128(_mm_shuffle_ps(equal(4), equal(6), 0x88));
+  const __m128i words = _mm_packs_epi32(low, high);
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(words, _mm_setzero_si128())));
+#else
+  std::uint32_t found = 0;
+  for (std::uint32_t at = 0; at < kLine; ++at) found |= static_cast<std::uint32_t>(line[at].hash == hash) << at;
+  return found;
+#endif
 }
 
 /// A client's plain SYN: an opening may be made of it.
@@ -187,7 +222,7 @@ void Tracker::regrow_index(std::span<IndexSlot> larger) noexcept {
   for (IndexSlot& slot : larger) slot = IndexSlot{};
   for (const IndexSlot& slot : index_) {
     if (slot.record == kNone) continue;
-    std::uint32_t i = slot.hash & mask;
+    std::uint32_t i = home_of(slot.hash, mask);
     while (larger[i].record != kNone) i = (i + 1) & mask;
     larger[i] = slot;
   }
@@ -201,13 +236,14 @@ void Tracker::regrow_endpoints(std::span<ServerEndpoint> entries, std::span<Endp
 
 std::uint32_t Tracker::lookup(std::uint32_t hash, const Address& client, std::uint16_t port,
                               std::uint8_t protocol) const noexcept {
-  for (std::uint32_t i = hash;; ++i) {
-    const IndexSlot& slot = index_[i & index_mask_];
-    if (slot.record == kNone) return kNone;
-    if (slot.hash == hash) {
-      const Head& r = heads_[slot.record];
-      if (r.client_port == port && r.protocol == protocol && r.client == client) return slot.record;
+  for (std::uint32_t line = home_of(hash, index_mask_);; line = (line + kLine) & index_mask_) {
+    for (std::uint32_t found = matches(&index_[line], hash); found != 0; found &= found - 1) {
+      const std::uint32_t id = index_[line + static_cast<std::uint32_t>(std::countr_zero(found))].record;
+      if (id == kNone) return kNone;  // an empty slot's hash is one, too
+      const Head& r = heads_[id];
+      if (r.client_port == port && r.protocol == protocol && r.client == client) return id;
     }
+    if (index_[line + kLine - 1].record == kNone) return kNone;  // lines fill from their beginnings
   }
 }
 
@@ -217,7 +253,7 @@ std::uint32_t Tracker::find(const Address& client, std::uint16_t port, std::uint
 
 void Tracker::link(std::uint32_t hash, std::uint32_t id, std::uint32_t newest) noexcept {
   heads_[id].next = newest;
-  std::uint32_t i = hash & index_mask_;
+  std::uint32_t i = home_of(hash, index_mask_);
   while (index_[i].record != kNone && index_[i].record != newest) i = (i + 1) & index_mask_;
   if (index_[i].record == kNone) ++used_;
   index_[i] = IndexSlot{hash, id};
@@ -226,11 +262,12 @@ void Tracker::link(std::uint32_t hash, std::uint32_t id, std::uint32_t newest) n
 void Tracker::unlink(std::uint32_t id) noexcept {
   const Head& gone = heads_[id];
   const std::uint32_t hash = hash_endpoint(key_, gone.client, gone.client_port, gone.protocol);
-  std::uint32_t i = hash & index_mask_;
+  std::uint32_t i = home_of(hash, index_mask_);
   for (;; i = (i + 1) & index_mask_) {
     if (index_[i].record == kNone) return;  // superseded long ago
+    if (index_[i].hash != hash) continue;
     const Head& r = heads_[index_[i].record];
-    if (index_[i].hash == hash && r.client_port == gone.client_port && r.protocol == gone.protocol && r.client == gone.client)
+    if (r.client_port == gone.client_port && r.protocol == gone.protocol && r.client == gone.client)
       break;
   }
   if (index_[i].record != id) {
@@ -250,7 +287,7 @@ void Tracker::unlink(std::uint32_t id) noexcept {
   --used_;
   std::uint32_t hole = i;
   for (std::uint32_t j = (i + 1) & index_mask_; index_[j].record != kNone; j = (j + 1) & index_mask_) {
-    const std::uint32_t home = index_[j].hash & index_mask_;
+    const std::uint32_t home = home_of(index_[j].hash, index_mask_);
     if (((j - home) & index_mask_) >= ((j - hole) & index_mask_)) {
       index_[hole] = index_[j];
       hole = j;
@@ -418,7 +455,7 @@ void Tracker::orient(const Packet& p, Lane& lane) const noexcept {
   const std::uint64_t from_word = EndpointTable::word_of(low_half(p.source), p.source_port, p.protocol);
   const EndpointTable::Glance to = endpoints_.glance(to_word), from = endpoints_.glance(from_word);
   // A destination that might be one, too, must not lose to a source that is seen at a glance.
-  if (!(to.found | (from.found & !to.crowded))) [[unlikely]]
+  if (!together(to.found | (from.found & !to.crowded))) [[unlikely]]
     return orient_by_hash(p, lane);
   // Requests and replies come in no order that a processor could learn: by masks, then, and without a branch.
   const std::uint64_t to_server = std::uint64_t{0} - std::uint64_t{to.found};
@@ -584,8 +621,10 @@ void Tracker::join(Head& r, const Way* way, const Packet& p, const Lane& lane) n
     endpoints_.promote(key_, id, Known::rewritten);
     ++taught_;
   }
-  if (outer.ftp_control) inner.ftp_control = true;
-  if (inner.ftp_control) outer.ftp_control = true;
+  if (outer.ftp_control || inner.ftp_control) {
+    endpoints_.mark_ftp_control(r.endpoint(0));
+    endpoints_.mark_ftp_control(lane.endpoint);
+  }
 }
 
 // A SYN leaves an opening; what else a connection may begin with leaves an empty record, which the caller is to update.
@@ -782,7 +821,7 @@ void Tracker::rebase(Head& r, Way* ways, Timestamp earlier) const noexcept {
     r.progress.client_rtt = kFar, r.flags &= static_cast<std::uint8_t>(~kRttPending), r.flags |= kRttDone;
 }
 
-// What most packets are: part of a connection that its client endpoint names alone, on an endpoint that it had before. Returns
+// What most of the others are: part of a connection that its client endpoint names alone, on an endpoint that it had before. Returns
 // the record and the side; kNone where place() has to look closer.
 std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side) noexcept {
   const std::uint32_t id = index_[lane.slot].record;
@@ -802,80 +841,95 @@ std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side)
   return id;
 }
 
-// The plain case: a segment or an acknowledgement on a way that has begun, where its predecessors went, with nothing about it
-// that wants a second look. What it does is what update() would do; whatever is not plain is left to that, untouched.
-bool Tracker::follow(Head& r, Way* way, unsigned side, const Packet& p, const Lane& lane) noexcept {
+// The plain case: a segment or an acknowledgement of a client endpoint with one record, on a way that has begun, where its
+// predecessors went, with nothing about it that wants a second look. What it does is what update() would do; whatever is not plain
+// is left to that, untouched. Branches are few: data and acknowledgements, to and fro, come in no order that could be learnt.
+bool Tracker::follow(const Packet& p, const Lane& lane) noexcept {
+  const std::uint32_t id = index_[lane.slot].record;
+  if (id == kNone) [[unlikely]]
+    return false;
+  Head& r = heads_[id];
   const unsigned direction = lane.direction;
-  Way* const ways = &way[side * 2];
+  if (r.client != client_of(p, direction) || r.client_port != client_port_of(p, direction) || r.protocol != p.protocol ||
+      r.next != kNone)
+    return false;
+  if (((p.protocol ^ kTcp) | (p.tcp_flags & (kSyn | kRst))) != 0) return false;
+  const std::uint64_t ends = r.ends;
+  const auto off = [&](unsigned shift) { return (static_cast<std::uint32_t>(ends >> shift) & kNoEndpoint) ^ lane.endpoint; };
+  const unsigned side = together(off(0) != 0);
+  const auto number = static_cast<std::uint32_t>(ends >> 2 * kEndpointBits);
+  if ((off(kEndpointBits) & (0U - side)) != 0 || number == 0) return false;
+  Way* const ways = &bodies_[number].way[side * 2];
   Way& w = ways[direction];
-  Way& opposite = ways[direction ^ 1];
+  const auto since = static_cast<std::uint64_t>(p.time - r.t0);
+  // No way that has not begun has a path. Neither before the first packet nor beyond what Way::last can tell.
+  if (!paths_.is(w.path, p) || since >> 48 != 0) return false;
+  // A repeat by the other end may be answered with word of a duplicate.
+  if (ways[direction ^ 1].repeats() != 0 && (w.flags & kSawDsack) == 0) return false;
   const std::uint32_t fin = p.tcp_flags & kFin, data = p.payload != 0;  // 0 or 1
   const std::uint32_t length = p.payload + fin, end = p.sequence + length, wants_answer = length != 0;
-  const std::int32_t ahead = distance(end, w.sequence_end);
-  if (p.protocol != kTcp || (p.tcp_flags & (kSyn | kRst)) != 0 || w.packets == 0 || lane.path != w.path || p.time < r.t0)
+  if (distance(end, w.sequence_end) < static_cast<std::int32_t>(wants_answer)) return false;
+  if (endpoints_.any_ftp_control() && endpoints_[lane.endpoint].ftp_control) [[unlikely]]
     return false;
-  // A repeat by the other end may be answered with word of a duplicate.
-  if (opposite.repeats() != 0 && (w.flags & kSawDsack) == 0) return false;
-  // From here on branches are few: data and acknowledgements, to and fro, come in no order that a processor could learn.
-  if ((wants_answer & static_cast<unsigned>(ahead <= 0)) != 0) return false;
-  if (endpoints_[lane.endpoint].ftp_control) return false;
 
   // kFar: neither begun nor over. The client's data begin it, the server's end it.
-  const unsigned pending = (r.flags & kResponsePending) != 0;
-  if ((data & (pending ^ direction ^ 1) & (pending | static_cast<unsigned>(r.progress.response == kFar))) != 0) [[unlikely]]
+  if (together(data & (r.flags / kResponsePending | static_cast<unsigned>(r.progress.response == kFar)))) [[unlikely]]
     time_response(r, direction, p);
-  if ((wants_answer != 0) & (distance(p.sequence, w.sequence_end) > 0)) [[unlikely]]
+  if (distance(p.sequence, w.sequence_end) > 0 && wants_answer != 0) [[unlikely]]
     count4_high(w.repeats_holes);
-  w.sequence_end ^= (w.sequence_end ^ end) & (0U - static_cast<std::uint32_t>(ahead > 0));
+  w.sequence_end = end;
   w.flags |= static_cast<std::uint8_t>(data * kSawData | fin * kSawFin);
   if (direction < static_cast<unsigned>((r.flags & kRttPending) != 0)) [[unlikely]]
     end_client_rtt(r, p);
-  r.flags |= static_cast<std::uint8_t>(direction * kAnswered);
-  std::uint8_t* const all_open = r.progress.open;
-  all_open[(side * 2 + direction) ^ 1] &= 0xf0;
-  unsigned open = all_open[side * 2 + direction];
-  open += wants_answer & static_cast<unsigned>((open & 15) == 0);
-  open += static_cast<unsigned>(open < 0xf0) << 4;
-  all_open[side * 2 + direction] = static_cast<std::uint8_t>(open);
-  all_open[(side * 2 + direction) ^ 2] &= 0x0f;
-  count(r, w, p);
+  // Answers on the same side are waited for no longer, nor is the rewritten twin of what came on the other: Progress::open as a
+  // word, eight bits a way from the lowest.
+  static constexpr std::uint32_t kKept[4] = {0xff0ff0ff, 0x0ffffff0, 0xf0ffff0f, 0xfff00fff};
+  const unsigned way_number = side * 2 + direction, shift = way_number * 8;
+  const std::uint32_t all_open = r.progress.open_word() & kKept[way_number];
+  const unsigned open = all_open >> shift & 0xff;
+  const unsigned more = (wants_answer & static_cast<unsigned>((open & 15) == 0)) | static_cast<unsigned>(open < 0xf0) << 4;
+  r.progress.set_open_word(all_open + (more << shift));
+  // As count() does.
+  ++w.packets;
+  const std::uint32_t bytes = w.bytes_low + p.ip_length;
+  if (bytes < p.ip_length) [[unlikely]]
+    w.bytes_high = static_cast<std::uint8_t>(w.bytes_high + 1);
+  w.bytes_low = bytes;
+  w.ip_id = static_cast<std::uint8_t>(p.ip_id);
+  w.last = static_cast<std::uint32_t>(since >> 16);
+  if (p.time > r.progress.last) r.progress.last = p.time;
   return true;
 }
 
-// Three things have to be fetched for a packet, each by what the one before it holds: slot, head, ways. Each is asked for while
-// other packets of the batch are worked on, as many packets ahead as that takes.
-void Tracker::feed(std::span<const Packet> batch, Output& out) noexcept {
-  constexpr std::size_t kSlotAhead = 32, kWaysAhead = 16;
-  Lane lanes[kBatch + kWaysAhead];
-  const std::uint32_t taught = taught_;
-  const std::size_t count = std::min(batch.size(), kBatch);
-  const Packet* const packets = batch.data();
-  const IndexSlot* const index = index_.data();
-  const std::uint32_t mask = index_mask_;
-  Head* const heads = heads_.data();
-  Body* const bodies = bodies_.data();
-  // The first record and the first body stand for none: fetching them costs less than asking.
-  const auto fetch_head = [&](Lane & lane) __attribute__((always_inline)) {
-    if (!lane.tracked) [[unlikely]]
-      return;
-    // Past slots of other hashes, as far as the line that has just been fetched reaches as a rule.
-    std::uint32_t at = lane.hash & mask;
-    for (int probe = 0; probe < 6 && index[at].record != kNone && index[at].hash != lane.hash; ++probe) at = (at + 1) & mask;
-    lane.slot = at;
-    const std::uint32_t record = index[at].record;
-    lane.record = record & (0U - static_cast<std::uint32_t>(record != kNone));
-    __builtin_prefetch(&heads[lane.record], 1);
-  };
-  // Of a body, the side that the packet has to do with. Not inlined, the compiler would call this free of effects and drop it.
-  const auto fetch_ways = [&](const Lane& lane) __attribute__((always_inline)) {
-    const Head& head = heads[lane.record];
-    __builtin_prefetch(&bodies[head.body()].way[head.is_at(0, lane.endpoint) ? 0 : 2], 1);
-  };
+// The first record stands for none: fetching it costs less than asking.
+void Tracker::fetch_head(Lane& lane) const noexcept {
+  if (!lane.tracked) [[unlikely]]
+    return;
+  std::uint32_t line = home_of(lane.hash, index_mask_);
+  std::uint32_t found = matches(&index_[line], lane.hash);
+  while (found == 0 && index_[line + kLine - 1].record != kNone) [[unlikely]] {
+    line = (line + kLine) & index_mask_;
+    found = matches(&index_[line], lane.hash);
+  }
+  std::uint32_t at = line;
+  if (found != 0) [[likely]] {
+    at += static_cast<std::uint32_t>(std::countr_zero(found));
+  } else {
+    while (index_[at].record != kNone) ++at;  // where it will stand once another packet of this batch has brought it
+  }
+  lane.slot = at;
+  const std::uint32_t record = index_[at].record;
+  lane.record = record & (0U - static_cast<std::uint32_t>(record != kNone));
+  __builtin_prefetch(&heads_[lane.record], 1);
+}
+
+/// Which connection each packet may belong to; what stands in the index is asked for while others are looked at.
+void Tracker::aim(const Packet* packets, std::size_t count, Lane* lanes) const noexcept {
+  constexpr std::size_t kSlotAhead = 32;
   for (std::size_t i = 0; i < count; ++i) {
     const Packet& p = packets[i];
     Lane& lane = lanes[i];
     if (i >= kSlotAhead) fetch_head(lanes[i - kSlotAhead]);
-    lane.path = paths_.intern(p, key_);
     lane.tracked = p.kind == Packet::Kind::transport;
     lane.record = 0;
     if (!lane.tracked) [[unlikely]] {
@@ -883,9 +937,27 @@ void Tracker::feed(std::span<const Packet> batch, Output& out) noexcept {
       continue;
     }
     orient(p, lane);
-    __builtin_prefetch(&index[lane.hash & mask]);
+    __builtin_prefetch(&index_[home_of(lane.hash, index_mask_)]);
   }
   for (std::size_t i = count - std::min(count, kSlotAhead); i < count; ++i) fetch_head(lanes[i]);
+}
+
+// Three things have to be fetched for a packet, each by what the one before it holds: slot, head, ways. Each is asked for while
+// other packets of the batch are worked on, as many packets ahead as that takes.
+void Tracker::feed(std::span<const Packet> batch, Output& out) noexcept {
+  constexpr std::size_t kWaysAhead = 16;
+  Lane lanes[kBatch + kWaysAhead];
+  const std::uint32_t taught = taught_;
+  const std::size_t count = std::min(batch.size(), kBatch);
+  const Packet* const packets = batch.data();
+  Head* const heads = heads_.data();
+  Body* const bodies = bodies_.data();
+  // Of a body, the side that the packet has to do with. Not inlined, the compiler would call this free of effects and drop it.
+  const auto fetch_ways = [&](const Lane& lane) __attribute__((always_inline)) {
+    const Head& head = heads[lane.record];
+    __builtin_prefetch(&bodies[head.body()].way[head.is_at(0, lane.endpoint) ? 0 : 2], 1);
+  };
+  aim(packets, count, lanes);
   for (std::size_t i = count; i < count + kWaysAhead; ++i) lanes[i].record = 0, lanes[i].endpoint = kNone;
   for (std::size_t i = 0; i < kWaysAhead; ++i) fetch_ways(lanes[i]);
   for (std::size_t i = 0; i < count; ++i) {
@@ -894,17 +966,18 @@ void Tracker::feed(std::span<const Packet> batch, Output& out) noexcept {
     Lane& lane = lanes[i];
     fetch_ways(lanes[i + kWaysAhead]);
     if (!lane.tracked) [[unlikely]] {
-      observe(out, Observation::Kind::other, kNone, number, 0, lane.path);
+      observe(out, Observation::Kind::other, kNone, number, 0, paths_.intern(p, key_));
       continue;
     }
     // What an earlier packet of this batch taught holds for this one: results must not depend on where batches end.
     if (taught_ != taught) [[unlikely]]
       orient_anew(p, lane);
+    if (follow(p, lane)) [[likely]]
+      continue;
+    lane.path = paths_.intern(p, key_);
     unsigned side = 0;
     std::uint32_t id = locate(p, lane, side);
-    if (id != kNone) [[likely]] {
-      if (follow(heads[id], bodies[heads[id].body()].way, side, p, lane)) continue;
-    } else {
+    if (id == kNone) {
       if (!settle(p, lane)) {
         ++counters_.untracked;
         continue;

@@ -35,7 +35,7 @@ class Tracker {
   struct Storage {
     std::span<Head> heads;       // its size is the limit on connections; zero-filled
     std::span<Body> bodies;      // of those of which more than an opening was seen; the first is not used
-    std::span<IndexSlot> index;  // power of two
+    std::span<IndexSlot> index;  // power of two, 8 at least
     std::span<ServerEndpoint> endpoints;
     std::span<EndpointTable::Slot> endpoint_slots;  // power of two
   };
@@ -66,7 +66,7 @@ class Tracker {
   /// Declares a server endpoint. False when the endpoint table is full.
   bool declare(const Address& address, std::uint16_t port, std::uint8_t protocol, bool outer) noexcept;
 
-  [[nodiscard]] bool wants_index() const noexcept { return used_ * 10 >= index_.size() * 6; }
+  [[nodiscard]] bool wants_index() const noexcept { return used_ * std::size_t{16} >= index_.size() * 13; }
   void regrow_index(std::span<IndexSlot> larger) noexcept;
   [[nodiscard]] bool wants_endpoints() const noexcept { return endpoints_.size() + 2 * kBatch > endpoints_.capacity(); }
   void regrow_endpoints(std::span<ServerEndpoint> entries, std::span<EndpointTable::Slot> slots) noexcept;
@@ -98,18 +98,20 @@ class Tracker {
     std::uint32_t hash;
     std::uint32_t slot;    // of the index: where this client endpoint was, or where looking for it ended
     std::uint32_t record;  // that stood there, to be fetched ahead
-    std::uint16_t path;
+    std::uint16_t path;      // where the packet did not just follow another
     std::uint8_t direction;  // 0: to the server
     bool tracked;
   };
   enum class Sighting : std::uint8_t { counted, copy, forwarded, moved };
 
   [[gnu::always_inline]] inline void orient(const Packet& packet, Lane& lane) const noexcept;
+  [[gnu::always_inline]] inline void fetch_head(Lane& lane) const noexcept;
+  void aim(const Packet* packets, std::size_t count, Lane* lanes) const noexcept;
   void orient_by_hash(const Packet& packet, Lane& lane) const noexcept;
   void orient_anew(const Packet& packet, Lane& lane) const noexcept;
   void orient_slowly(const Packet& packet, Lane& lane, std::uint32_t to_hash, std::uint32_t from_hash) const noexcept;
-  [[gnu::always_inline]] inline std::uint32_t locate(const Packet& packet, const Lane& lane, unsigned& side) noexcept;
-  [[gnu::always_inline]] inline bool follow(Head& head, Way* way, unsigned side, const Packet& packet, const Lane& lane) noexcept;
+  [[nodiscard]] std::uint32_t locate(const Packet& packet, const Lane& lane, unsigned& side) noexcept;
+  [[gnu::always_inline]] inline bool follow(const Packet& packet, const Lane& lane) noexcept;
   bool settle(const Packet& packet, Lane& lane) noexcept;
   std::uint32_t place(const Packet& packet, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept;
   bool join_opening(std::uint32_t id, const Packet& packet, const Lane& lane, std::uint16_t number, Output& out) noexcept;
