@@ -300,9 +300,13 @@ void Analyzer::feed(std::span<const Frame> frames, const std::vector<Vantage>& v
     decode(frames.first(n), packets);
     if (i.tally.total == 0) i.first = i.last = packets.front().time;
     Timestamp first = i.first, last = i.last;
+    std::size_t others = 0;  // counted apart: one counter that goes up packet by packet would wait for itself
     for (const Packet& p : packets) {
       first = std::min(first, p.time);
       last = std::max(last, p.time);
+      if (p.kind == Packet::Kind::transport) [[likely]]
+        continue;
+      ++others;
       ++i.tally.by_kind[static_cast<std::size_t>(p.kind)];
       if (p.kind == Packet::Kind::malformed && p.vantage < i.vantages.size()) [[unlikely]] {
         const std::size_t source = i.vantages[p.vantage].source_index;
@@ -312,6 +316,7 @@ void Analyzer::feed(std::span<const Frame> frames, const std::vector<Vantage>& v
     }
     i.first = first;
     i.last = last;
+    i.tally.by_kind[static_cast<std::size_t>(Packet::Kind::transport)] += n - others;
     i.tally.total += n;
     i.make_room();
     Tracker::Output out{i.observations, i.retired, 0, 0};

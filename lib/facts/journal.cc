@@ -69,6 +69,9 @@ void Journal::note(std::span<const Packet> packets, const track::Tracker::Output
         if (outer == track::kNone || inner == track::kNone) break;
         const std::uint64_t pair = std::uint64_t{outer} << 32 | inner;
         // Every connection comes by here, and nearly all of them with a pair that is known.
+        std::uint64_t& recent = recent_pairs_[(outer * 61 + inner) % recent_pairs_.size()];
+        if (recent == pair) break;
+        recent = pair;
         if (pairs_.size() < kMaxPairs && !pair_seen_.contains(pair)) {
           pair_seen_.insert(pair);
           pairs_.emplace_back(outer, inner);

@@ -139,6 +139,7 @@ class Journal {
   std::vector<FtpLine> ftp_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;
   std::unordered_set<std::uint64_t> pair_seen_;
+  std::array<std::uint64_t, 1024> recent_pairs_{};  // of those; 0 is no pair, for its two endpoints are never one
   struct ClientKey {
     Address address;
     std::uint16_t port = 0;

@@ -112,21 +112,20 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
   std::uint32_t joined = 0;
   for (std::uint32_t id = 0; id < tracker.high_water() && joined < kEnough; ++id) {
     if (!tracker.in_use(id) || !tracker.is_joined(id)) continue;
-    const track::Record r = tracker.record(id);
+    const track::Glimpse r = tracker.glimpse(id);
     const Sides s = sides_of(r, roles);
     ++joined;
-    const track::Way& request = r.way[s.outer * 2];
-    const track::Way& demasq = r.way[s.inner * 2];
-    const track::Way& masq = r.way[s.outer * 2 + 1];
-    const track::Way& reply = r.way[s.inner * 2 + 1];
-    const auto source = [&](const track::Way& w) { return paths[w.path].source; };
-    if (request.packets != 0 && demasq.packets != 0 && !source(request).is_none() && source(request) == source(demasq))
-      continue;  // the client's own
-    if (request.packets != 0 && demasq.packets != 0) {
-      ++by_path[demasq.path].inside;
-      ++by_path[request.path].taken;
+    // An opening is a SYN on both sides, and nothing came back.
+    const auto seen = [&](int way) { return r.opening != nullptr ? way % 2 == 0 : r.way[way].packets != 0; };
+    const auto path = [&](int way) { return r.opening != nullptr ? r.opening->path[way / 2] : r.way[way].path; };
+    const int request = s.outer * 2, demasq = s.inner * 2, masq = request + 1, reply = demasq + 1;
+    if (seen(request) && seen(demasq)) {
+      const Mac& source = paths[path(request)].source;
+      if (!source.is_none() && source == paths[path(demasq)].source) continue;  // the client's own
+      ++by_path[path(demasq)].inside;
+      ++by_path[path(request)].taken;
     }
-    if (reply.packets != 0 && masq.packets != 0) ++by_path[masq.path].outside;
+    if (seen(reply) && seen(masq)) ++by_path[path(masq)].outside;
   }
   std::map<Mac, std::uint32_t> inside, outside, taken;
   for (std::size_t i = 0; i < paths.size(); ++i) {
@@ -193,7 +192,9 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
 
 bool initial_ttl(std::uint8_t ttl) { return ttl == 64 || ttl == 128 || ttl == 255 || ttl == 1; }
 
-Sides sides_of(const track::Record& r, const Roles& roles) {
+namespace {
+template <typename Any>
+Sides sides_of_any(const Any& r, const Roles& roles) {
   Sides s;
   if (r.endpoint[1] != track::kNone) {
     s.inner = (r.flags & track::kInnerFirst) != 0 ? 0 : 1;
@@ -205,6 +206,10 @@ Sides sides_of(const track::Record& r, const Roles& roles) {
   if (side == Roles::Side::inner) s.inner = 0;
   return s;
 }
+}  // namespace
+
+Sides sides_of(const track::Record& r, const Roles& roles) { return sides_of_any(r, roles); }
+Sides sides_of(const track::Glimpse& r, const Roles& roles) { return sides_of_any(r, roles); }
 
 Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const std::vector<Declaration>& declared,
                    const KernelState* state) {

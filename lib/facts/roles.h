@@ -45,5 +45,6 @@ struct Sides {
   int outer = -1, inner = -1;  // -1: no such side
 };
 Sides sides_of(const track::Record& record, const Roles& roles);
+Sides sides_of(const track::Glimpse& record, const Roles& roles);
 
 }  // namespace lvsnat

@@ -11,6 +11,7 @@
 namespace lvsnat {
 namespace {
 
+using track::Glimpse;
 using track::kFar;
 using track::Record;
 using track::Way;
@@ -76,7 +77,9 @@ struct Times {
                response = kUnknown;
 };
 
-Times times_of(const Record& r, const Sides& s) {
+/// `Any`: a Record or a Glimpse.
+template <typename Any>
+Times times_of(const Any& r, const Sides& s) {
   Times t;
   if (s.outer >= 0 && s.inner >= 0) {
     t.director_request = difference(r.way[s.outer * 2], r.way[s.inner * 2]);
@@ -114,10 +117,15 @@ bool sent_by_client(const Way& request, const Way& demasq, std::span<const Path>
   return a.vantage == b.vantage && a.interface_index == b.interface_index && !a.source.is_none() && a.source == b.source;
 }
 
+std::uint8_t unpaired(const Record& r, int way) { return r.way[way].unpaired(); }
+std::uint8_t unpaired(const Glimpse& r, int way) { return r.open[way] >> 4; }
+
 /// All four legs, nothing repeated, reset, moved or left waiting: no rule has anything to say about it.
-bool plainly_healthy(const Record& r, const Sides& s) {
+template <typename Any>
+bool plainly_healthy(const Any& r, const Sides& s) {
   if (s.outer < 0 || s.inner < 0) return false;
-  for (const Way& w : r.way) {
+  for (int at = 0; at < 4; ++at) {
+    const Way& w = r.way[at];
     if (w.packets == 0 || w.repeats() != 0) return false;
     if ((w.flags & (track::kSawRst | track::kMoved | track::kForwarded)) != 0) return false;
   }
@@ -125,12 +133,13 @@ bool plainly_healthy(const Record& r, const Sides& s) {
   if (r.protocol == kTcp && (r.way[0].flags & track::kSawSyn) != 0 && (r.flags & track::kRttDone) == 0 &&
       (r.way[0].flags & track::kSawData) == 0)
     return false;
-  return r.way[s.outer * 2].unpaired() == 0 && r.way[s.inner * 2 + 1].unpaired() == 0;
+  return unpaired(r, s.outer * 2) == 0 && unpaired(r, s.inner * 2 + 1) == 0;
 }
 
-std::uint64_t packets_of(const Record& r) {
+template <typename Any>
+std::uint64_t packets_of(const Any& r) {
   std::uint64_t sum = 0;
-  for (const Way& w : r.way) sum += w.packets;
+  for (int at = 0; at < 4; ++at) sum += r.way[at].packets;
   return sum;
 }
 
@@ -138,6 +147,25 @@ std::uint64_t packets_of(const Record& r) {
 std::optional<Record> record_of(const SurveyInput& in, std::uint32_t id) {
   if (const RetiredRecord* gone = in.journal->find_retired(id); gone != nullptr) return gone->record;
   return id < in.tracker->high_water() ? std::optional(in.tracker->record(id)) : std::nullopt;
+}
+
+/// How many connections were seen on each leg, by the path of its first packet: there are few of them, and many connections.
+using LegsByPath = std::vector<std::array<std::uint64_t, 4>>;
+
+Leg leg_of(bool outer, bool reply) { return outer ? (reply ? Leg::masq : Leg::request) : (reply ? Leg::reply : Leg::demasq); }
+
+void count_legs(const Glimpse& r, const Sides& s, LegsByPath& legs) {
+  for (int side = 0; side < 2; ++side) {
+    if (side != s.outer && side != s.inner) continue;
+    if (r.opening != nullptr) {
+      ++legs[r.opening->path[side]][index(leg_of(side == s.outer, false))];
+      continue;
+    }
+    for (int direction = 0; direction < 2; ++direction) {
+      const Way& w = r.way[side * 2 + direction];
+      if (w.packets != 0) ++legs[w.path][index(leg_of(side == s.outer, direction != 0))];
+    }
+  }
 }
 
 struct Surveyor {
@@ -154,8 +182,12 @@ struct Surveyor {
     Histogram real_server, response;
   };
   std::unordered_map<std::uint64_t, PairTally> pairs;
-  std::uint64_t last_key = ~std::uint64_t{0};
-  PairTally* last_pair = nullptr;
+  struct RecentPair {
+    std::uint64_t key = ~std::uint64_t{0};
+    PairTally* tally = nullptr;
+  };
+  std::vector<RecentPair> recent_pairs;  // every connection asks, and nearly all of them for one of these
+  std::vector<std::uint64_t> counted;    // a bit for each record of which no more is to be told
   struct HalfFullNat {
     std::uint32_t id;
     bool used = false;
@@ -169,6 +201,9 @@ struct Surveyor {
   std::size_t half_open_taken = 0;
 
   PairTally& pair(std::uint32_t outer, std::uint32_t inner);
+  LegsByPath look_over();
+  template <typename Any>
+  bool count_healthy(std::uint32_t id, const Any& r, const Sides& s, const std::vector<WayClue>* clues);
   void take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues, const RetiredRecord* gone);
   void count_forgotten();
   void suspect(const Connection& c, const Record& r, const Sides& s, const std::vector<WayClue>* clues);
@@ -181,7 +216,8 @@ struct Surveyor {
 
 Surveyor::PairTally& Surveyor::pair(std::uint32_t outer, std::uint32_t inner) {
   const std::uint64_t key = std::uint64_t{outer} << 32 | inner;
-  if (key == last_key) return *last_pair;
+  RecentPair& recent = recent_pairs[(outer * 61 + inner) % recent_pairs.size()];
+  if (key == recent.key) return *recent.tally;
   auto [at, fresh] = pairs.try_emplace(key);
   if (fresh) {
     PairTally& p = at->second;
@@ -212,9 +248,50 @@ Surveyor::PairTally& Surveyor::pair(std::uint32_t outer, std::uint32_t inner) {
       }
     }
   }
-  last_key = key;
-  last_pair = &at->second;
+  recent = RecentPair{key, &at->second};
   return at->second;
+}
+
+/// True: it was, and no more is to be told of it.
+template <typename Any>
+bool Surveyor::count_healthy(std::uint32_t id, const Any& r, const Sides& s, const std::vector<WayClue>* clues) {
+  if (!plainly_healthy(r, s) || clues != nullptr || talks_ftp.contains(id)) return false;
+  const Times t = times_of(r, s);
+  PairTally& p = pair(r.endpoint[s.outer], r.endpoint[s.inner]);
+  ++p.connections;
+  ++p.healthy;
+  ++facts.connections.total;
+  ++facts.connections.healthy;
+  for (std::size_t leg = 0; leg < 4; ++leg) {
+    ++facts.connections.legs[leg];
+    ++p.legs[leg];
+  }
+  if (t.director_request != kUnknown) director_request.add(t.director_request);
+  if (t.director_reply != kUnknown) director_reply.add(t.director_reply);
+  if (t.real_server != kUnknown) real_server.add(t.real_server), p.real_server.add(t.real_server);
+  if (t.client != kUnknown) client.add(t.client);
+  if (t.response != kUnknown) p.response.add(t.response);
+  if (r.protocol == kTcp) {
+    ++facts.completed;
+    facts.service_packets += packets_of(r);
+  }
+  return true;
+}
+
+// One pass for what wants no more than counting, which is nearly all as a rule, and for which legs were seen where: what is
+// told of the others depends on that.
+LegsByPath Surveyor::look_over() {
+  const track::Tracker& t = *in.tracker;
+  LegsByPath legs(t.paths().paths().size());
+  counted.resize(t.high_water() / 64 + 1);
+  for (std::uint32_t id = 0; id < t.high_water(); ++id) {
+    if (!t.in_use(id)) continue;
+    const Glimpse r = t.glimpse(id);
+    const Sides s = sides_of(r, roles);
+    count_legs(r, s, legs);
+    if (r.opening == nullptr && count_healthy(id, r, s, in.journal->clues(id))) counted[id / 64] |= std::uint64_t{1} << (id % 64);
+  }
+  return legs;
 }
 
 void Surveyor::index_full_nat() {
@@ -387,8 +464,6 @@ void Surveyor::count_forgotten() {
 
 void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues, const RetiredRecord* gone) {
   const Sides s = sides_of(r, roles);
-  const Times t = times_of(r, s);
-
   if (s.outer < 0 && s.inner < 0) {
     const track::ServerEndpoint& e = in.tracker->endpoints()[r.endpoint[0]];
     const bool whole = r.way[0].packets != 0 && (r.way[1].flags & track::kSawData) != 0;
@@ -399,27 +474,7 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
       return;
     }
   }
-  if (plainly_healthy(r, s) && clues == nullptr && !talks_ftp.contains(id)) {
-    PairTally& p = pair(r.endpoint[s.outer], r.endpoint[s.inner]);
-    ++p.connections;
-    ++p.healthy;
-    ++facts.connections.total;
-    ++facts.connections.healthy;
-    for (std::size_t leg = 0; leg < 4; ++leg) {
-      ++facts.connections.legs[leg];
-      ++p.legs[leg];
-    }
-    if (t.director_request != kUnknown) director_request.add(t.director_request);
-    if (t.director_reply != kUnknown) director_reply.add(t.director_reply);
-    if (t.real_server != kUnknown) real_server.add(t.real_server), p.real_server.add(t.real_server);
-    if (t.client != kUnknown) client.add(t.client);
-    if (t.response != kUnknown) p.response.add(t.response);
-    if (r.protocol == kTcp) {
-      ++facts.completed;
-      facts.service_packets += packets_of(r);
-    }
-    return;
-  }
+  if (count_healthy(id, r, s, clues)) return;
 
   Connection c = to_connection(id, r, roles, *in.tracker);
   if (gone != nullptr) c.forgotten = gone->forgotten;
@@ -518,7 +573,7 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
   suspect(c, r, s, clues);
 }
 
-void find_places(Facts& facts, const SurveyInput& in, const Roles& roles) {
+void find_places(Facts& facts, const SurveyInput& in, const Roles& roles, const LegsByPath& legs) {
   const track::Tracker& t = *in.tracker;
   const std::span<const Path> paths = t.paths().paths();
   std::map<std::pair<std::uint16_t, std::uint32_t>, std::size_t> where;
@@ -538,22 +593,6 @@ void find_places(Facts& facts, const SurveyInput& in, const Roles& roles) {
   };
   for (std::size_t v = 0; v < facts.vantages.size(); ++v) place(static_cast<std::uint16_t>(v), 0);
   for (std::size_t i = 1; i < paths.size(); ++i) place(paths[i].vantage, paths[i].interface_index);
-  std::vector<std::array<std::uint64_t, 4>> legs(paths.size());  // by path: there are few of them, and many connections
-  for (std::uint32_t id = 0; id < t.high_water(); ++id) {
-    if (!t.in_use(id)) continue;
-    const Record r = t.record(id);
-    const Sides s = sides_of(r, roles);
-    for (int side = 0; side < 2; ++side) {
-      if (side != s.outer && side != s.inner) continue;
-      for (int direction = 0; direction < 2; ++direction) {
-        const Way& w = r.way[side * 2 + direction];
-        if (w.packets == 0) continue;
-        const Leg leg =
-            side == s.outer ? (direction == 0 ? Leg::request : Leg::masq) : (direction == 0 ? Leg::demasq : Leg::reply);
-        ++legs[w.path][index(leg)];
-      }
-    }
-  }
   for (std::size_t i = 0; i < paths.size(); ++i) {
     if (legs[i] == std::array<std::uint64_t, 4>{}) continue;
     Place& p = place(paths[i].vantage, paths[i].interface_index);
@@ -681,7 +720,10 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
     q.answered = std::any_of(facts.claims.begin(), facts.claims.end(),
                              [&](const Claim& c) { return c.address == q.target && c.last.time >= q.first.time; });
   }
-  find_places(facts, in, roles);
+  Surveyor surveyor{in, facts, roles, max_suspects, {}, {}, {}, {}, {}, std::vector<Surveyor::RecentPair>(1024),
+                    {}, {},    {},    {},           {}, {}, 0};
+  for (const FtpLine& line : in.journal->ftp()) surveyor.talks_ftp.insert(line.announcement.record);
+  find_places(facts, in, roles, surveyor.look_over());
   // Gateways: what real servers ask for and the director claims.
   for (const Question& q : facts.questions) {
     if (roles.rips.contains(q.asker) && !roles.rips.contains(q.target) && roles.director_addresses.contains(q.target))
@@ -689,8 +731,6 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   }
   for (const Declaration& d : *in.declared) facts.gateways.insert(d.gateways.begin(), d.gateways.end());
 
-  Surveyor surveyor{in, facts, roles, max_suspects, {}, {}, {}, {}, {}, ~std::uint64_t{0}, nullptr, {}, {}, {}, {}, {}, 0};
-  for (const FtpLine& line : in.journal->ftp()) surveyor.talks_ftp.insert(line.announcement.record);
   for (const IcmpNote& note : in.journal->icmp()) {
     if (note.sighting.record) surveyor.told_of.insert(*note.sighting.record);
   }
@@ -719,7 +759,7 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
     }
   }
   for (std::uint32_t id = 0; id < in.tracker->high_water(); ++id) {
-    if (!in.tracker->in_use(id)) continue;
+    if (!in.tracker->in_use(id) || (surveyor.counted[id / 64] >> (id % 64) & 1) != 0) continue;
     const Record r = in.tracker->record(id);
     surveyor.strange(id, r);
     surveyor.take(id, r, in.journal->clues(id), nullptr);

@@ -38,14 +38,16 @@ void EndpointTable::promote(const HashKey& key, std::uint32_t id, Known known) n
   if (known < Known::rewritten) return;
   const std::uint32_t hash = hash_endpoint(key, e.address, e.port, e.protocol);
   renowned_[(hash >> 6) % kRenownWords] |= std::uint64_t{1} << (hash & 63);
-  if (!e.address.is_v4()) return;
-  const std::uint64_t word = word_of(low_half(e.address), e.port, e.protocol);
-  const std::size_t at = place_of(word);
-  if (renowned_words_[at] == 0) {
-    renowned_words_[at] = word;
-    renowned_ids_[at] = id;
-  } else if (renowned_words_[at] != word) {
-    renowned_ids_[at] |= kCrowded;
+  const bool v4 = e.address.is_v4();
+  const std::uint64_t word = v4 ? word_of(low_half(e.address), e.port, e.protocol) : word_of(e.address, e.port, e.protocol);
+  const std::size_t at = v4 ? place_of(word) : place_of(word) / (kGlances / kGlancesV6);
+  std::uint64_t& there = v4 ? renowned_words_[at] : renowned_words_v6_[at];
+  std::uint32_t& its = v4 ? renowned_ids_[at] : renowned_ids_v6_[at];
+  if (there == 0) {
+    there = word;
+    its = id;
+  } else if (there != word || !v4) {
+    if ((its & ~kCrowded) != id) its |= kCrowded;
   }
 }
 

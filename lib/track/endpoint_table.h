@@ -80,6 +80,21 @@ class EndpointTable {
     const std::uint32_t id = renowned_ids_[at];
     return {renowned_words_[at] == word, (id & kCrowded) != 0, id & ~kCrowded};
   }
+  /// The same with an IPv6 address, of which a word is but a digest: what is found is still to be compared.
+  static std::uint64_t word_of(const Address& address, std::uint16_t port, std::uint8_t protocol) noexcept {
+    std::uint64_t high;
+    std::memcpy(&high, address.bytes.data(), 8);
+    return word_of(low_half(address) ^ high * 0xd6e8feb86659fd93, port, protocol) | 1;
+  }
+  [[nodiscard]] Glance glance_v6(std::uint64_t word) const noexcept {
+    const std::size_t at = place_of(word) / (kGlances / kGlancesV6);
+    const std::uint32_t id = renowned_ids_v6_[at];
+    return {renowned_words_v6_[at] == word, (id & kCrowded) != 0, id & ~kCrowded};
+  }
+  [[nodiscard]] bool is(std::uint32_t id, const Address& address, std::uint16_t port, std::uint8_t protocol) const noexcept {
+    const ServerEndpoint& e = entries_[id];
+    return e.port == port && e.protocol == protocol && e.address == address;
+  }
   /// The same of any endpoint, by its hash; false is certain.
   [[nodiscard]] bool may_be_renowned(std::uint32_t hash) const noexcept {
     return (renowned_[(hash >> 6) % kRenownWords] >> (hash & 63) & 1) != 0;
@@ -100,7 +115,7 @@ class EndpointTable {
   void regrow(const HashKey& key, std::span<ServerEndpoint> entries, std::span<Slot> slots) noexcept;
 
  private:
-  static constexpr std::size_t kRenownWords = 128, kGlanceBits = 10;
+  static constexpr std::size_t kRenownWords = 128, kGlanceBits = 10, kGlances = 1 << kGlanceBits, kGlancesV6 = kGlances / 4;
   static constexpr std::uint32_t kCrowded = 0x80000000;
   static std::size_t place_of(std::uint64_t word) noexcept { return (word * 0x9e3779b97f4a7c15) >> (64 - kGlanceBits); }
   void place(std::uint32_t hash, std::uint32_t id) noexcept;
@@ -110,8 +125,10 @@ class EndpointTable {
   bool any_ftp_control_ = false;
   std::array<std::uint64_t, kRenownWords> renowned_{};  // a bit for each hash of those that are rewritten or declared
   // Of two that fall on one place the first stays and is marked; the other is found by its hash.
-  std::array<std::uint64_t, std::size_t{1} << kGlanceBits> renowned_words_{};
-  std::array<std::uint32_t, std::size_t{1} << kGlanceBits> renowned_ids_{};
+  std::array<std::uint64_t, kGlances> renowned_words_{};
+  std::array<std::uint32_t, kGlances> renowned_ids_{};
+  std::array<std::uint64_t, kGlancesV6> renowned_words_v6_{};
+  std::array<std::uint32_t, kGlancesV6> renowned_ids_v6_{};
 };
 
 }  // namespace lvsnat::track

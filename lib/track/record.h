@@ -145,4 +145,14 @@ struct Record {
   Way way[4];
 };
 
+/// The same where it lies, for whoever passes over all records: borrowed, and valid until the tracker is fed.
+struct Glimpse {
+  const Way* way;          // four, but for Way::open; nullptr: an opening
+  const Opening* opening;  // nullptr: none
+  std::uint32_t endpoint[2];
+  std::uint32_t client_rtt, response;
+  std::uint8_t open[4];  // Way::open of each way
+  std::uint8_t protocol, flags;
+};
+
 }  // namespace lvsnat::track

@@ -104,8 +104,8 @@ void time_response(Head& r, unsigned direction, const Packet& p) noexcept {
   }
 }
 
-/// A condition as one number: the compiler would ask for its parts by branches, one after the other, and for some of them, such as
-/// which way a packet goes, no processor could learn the answer.
+/// A condition as one number: the compiler would ask for its parts by branches, one after the other, and for some of them, such
+/// as which way a packet goes, no processor could learn the answer.
 [[gnu::always_inline]] inline unsigned together(unsigned condition) noexcept {
   asm("" : "+r"(condition));
   return condition;
@@ -267,8 +267,7 @@ void Tracker::unlink(std::uint32_t id) noexcept {
     if (index_[i].record == kNone) return;  // superseded long ago
     if (index_[i].hash != hash) continue;
     const Head& r = heads_[index_[i].record];
-    if (r.client_port == gone.client_port && r.protocol == gone.protocol && r.client == gone.client)
-      break;
+    if (r.client_port == gone.client_port && r.protocol == gone.protocol && r.client == gone.client) break;
   }
   if (index_[i].record != id) {
     for (std::uint32_t r = index_[i].record; r != kNone; r = heads_[r].next) {
@@ -351,6 +350,26 @@ Record Tracker::record(std::uint32_t id) const noexcept {
   r.client_rtt = progress.client_rtt;
   r.response = progress.response;
   return r;
+}
+
+Glimpse Tracker::glimpse(std::uint32_t id) const noexcept {
+  // Whoever asks for one asks for all of them in turn, as a rule.
+  if (const std::uint32_t later = id + 12; later < high_water_) {
+    const Way* const ways = bodies_[heads_[later].body()].way;
+    __builtin_prefetch(&ways[0]);
+    __builtin_prefetch(&ways[2]);
+  }
+  const Head& head = heads_[id];
+  Glimpse g{nullptr, nullptr, {head.endpoint(0), head.endpoint(1)}, kFar, kFar, {0, 0, 0, 0}, head.protocol, head.flags};
+  if (head.body() == 0) {
+    g.opening = &head.opening;
+    return g;
+  }
+  g.way = bodies_[head.body()].way;
+  g.client_rtt = head.progress.client_rtt;
+  g.response = head.progress.response;
+  std::memcpy(g.open, head.progress.open, sizeof g.open);
+  return g;
 }
 
 /// False: there is none left.
@@ -450,7 +469,7 @@ void Tracker::retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget,
 // there is nothing to weigh up.
 void Tracker::orient(const Packet& p, Lane& lane) const noexcept {
   if (p.v6) [[unlikely]]
-    return orient_by_hash(p, lane);
+    return orient_v6(p, lane);
   const std::uint64_t to_word = EndpointTable::word_of(low_half(p.destination), p.destination_port, p.protocol);
   const std::uint64_t from_word = EndpointTable::word_of(low_half(p.source), p.source_port, p.protocol);
   const EndpointTable::Glance to = endpoints_.glance(to_word), from = endpoints_.glance(from_word);
@@ -462,6 +481,21 @@ void Tracker::orient(const Packet& p, Lane& lane) const noexcept {
   lane.direction = static_cast<std::uint8_t>(!to.found);
   lane.endpoint = from.id ^ ((from.id ^ to.id) & static_cast<std::uint32_t>(to_server));
   lane.hash = hash_word(key_, to_word ^ ((to_word ^ from_word) & to_server));
+}
+
+void Tracker::orient_v6(const Packet& p, Lane& lane) const noexcept {
+  const EndpointTable::Glance to = endpoints_.glance_v6(EndpointTable::word_of(p.destination, p.destination_port, p.protocol));
+  const EndpointTable::Glance from = endpoints_.glance_v6(EndpointTable::word_of(p.source, p.source_port, p.protocol));
+  if (!together(to.found | (from.found & !to.crowded))) [[unlikely]]
+    return orient_by_hash(p, lane);
+  const unsigned to_client = together(!to.found);
+  const std::uint32_t id = to.id ^ ((from.id ^ to.id) & (0U - to_client));
+  // The server's end is where the client's would be if the packet went the other way.
+  if (!endpoints_.is(id, client_of(p, to_client ^ 1), client_port_of(p, to_client ^ 1), p.protocol)) [[unlikely]]
+    return orient_by_hash(p, lane);
+  lane.direction = static_cast<std::uint8_t>(to_client);
+  lane.endpoint = id;
+  lane.hash = hash_endpoint(key_, client_of(p, to_client), client_port_of(p, to_client), p.protocol);
 }
 
 void Tracker::orient_by_hash(const Packet& p, Lane& lane) const noexcept {
@@ -821,8 +855,8 @@ void Tracker::rebase(Head& r, Way* ways, Timestamp earlier) const noexcept {
     r.progress.client_rtt = kFar, r.flags &= static_cast<std::uint8_t>(~kRttPending), r.flags |= kRttDone;
 }
 
-// What most of the others are: part of a connection that its client endpoint names alone, on an endpoint that it had before. Returns
-// the record and the side; kNone where place() has to look closer.
+// What most of the others are: part of a connection that its client endpoint names alone, on an endpoint that it had before.
+// Returns the record and the side; kNone where place() has to look closer.
 std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side) noexcept {
   const std::uint32_t id = index_[lane.slot].record;
   if (id == kNone) return kNone;
@@ -842,8 +876,9 @@ std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side)
 }
 
 // The plain case: a segment or an acknowledgement of a client endpoint with one record, on a way that has begun, where its
-// predecessors went, with nothing about it that wants a second look. What it does is what update() would do; whatever is not plain
-// is left to that, untouched. Branches are few: data and acknowledgements, to and fro, come in no order that could be learnt.
+// predecessors went, with nothing about it that wants a second look. What it does is what update() would do; whatever is not
+// plain is left to that, untouched. Branches are few: data and acknowledgements, to and fro, come in no order that could be
+// learnt.
 bool Tracker::follow(const Packet& p, const Lane& lane) noexcept {
   const std::uint32_t id = index_[lane.slot].record;
   if (id == kNone) [[unlikely]]
@@ -867,7 +902,8 @@ bool Tracker::follow(const Packet& p, const Lane& lane) noexcept {
   // A repeat by the other end may be answered with word of a duplicate.
   if (ways[direction ^ 1].repeats() != 0 && (w.flags & kSawDsack) == 0) return false;
   const std::uint32_t fin = p.tcp_flags & kFin, data = p.payload != 0;  // 0 or 1
-  const std::uint32_t length = p.payload + fin, end = p.sequence + length, wants_answer = length != 0;
+  const std::uint32_t length = p.payload + fin, end = p.sequence + length;
+  const std::uint32_t wants_answer = together(length != 0);
   if (distance(end, w.sequence_end) < static_cast<std::int32_t>(wants_answer)) return false;
   if (endpoints_.any_ftp_control() && endpoints_[lane.endpoint].ftp_control) [[unlikely]]
     return false;
@@ -908,9 +944,9 @@ void Tracker::fetch_head(Lane& lane) const noexcept {
   std::uint32_t line = home_of(lane.hash, index_mask_);
   std::uint32_t found = matches(&index_[line], lane.hash);
   while (found == 0 && index_[line + kLine - 1].record != kNone) [[unlikely]] {
-    line = (line + kLine) & index_mask_;
-    found = matches(&index_[line], lane.hash);
-  }
+      line = (line + kLine) & index_mask_;
+      found = matches(&index_[line], lane.hash);
+    }
   std::uint32_t at = line;
   if (found != 0) [[likely]] {
     at += static_cast<std::uint32_t>(std::countr_zero(found));
@@ -945,7 +981,7 @@ void Tracker::aim(const Packet* packets, std::size_t count, Lane* lanes) const n
 // Three things have to be fetched for a packet, each by what the one before it holds: slot, head, ways. Each is asked for while
 // other packets of the batch are worked on, as many packets ahead as that takes.
 void Tracker::feed(std::span<const Packet> batch, Output& out) noexcept {
-  constexpr std::size_t kWaysAhead = 16;
+  constexpr std::size_t kWaysAhead = 24;
   Lane lanes[kBatch + kWaysAhead];
   const std::uint32_t taught = taught_;
   const std::size_t count = std::min(batch.size(), kBatch);

@@ -76,6 +76,8 @@ class Tracker {
   /// Every record ever used: [0, high_water()); those without kInUse are free.
   [[nodiscard]] std::uint32_t high_water() const noexcept { return high_water_; }
   [[nodiscard]] Record record(std::uint32_t id) const noexcept;
+  /// Of a record in use.
+  [[nodiscard]] Glimpse glimpse(std::uint32_t id) const noexcept;
   /// The same questions of the head alone, for whoever passes over all records.
   [[nodiscard]] bool in_use(std::uint32_t id) const noexcept { return (heads_[id].flags & kInUse) != 0; }
   [[nodiscard]] bool is_joined(std::uint32_t id) const noexcept { return heads_[id].has_second(); }
@@ -96,8 +98,8 @@ class Tracker {
   struct Lane {  // one packet between the stages; not initialised, for every field is assigned in turn
     std::uint32_t endpoint;
     std::uint32_t hash;
-    std::uint32_t slot;    // of the index: where this client endpoint was, or where looking for it ended
-    std::uint32_t record;  // that stood there, to be fetched ahead
+    std::uint32_t slot;      // of the index: where this client endpoint was, or where looking for it ended
+    std::uint32_t record;    // that stood there, to be fetched ahead
     std::uint16_t path;      // where the packet did not just follow another
     std::uint8_t direction;  // 0: to the server
     bool tracked;
@@ -107,6 +109,7 @@ class Tracker {
   [[gnu::always_inline]] inline void orient(const Packet& packet, Lane& lane) const noexcept;
   [[gnu::always_inline]] inline void fetch_head(Lane& lane) const noexcept;
   void aim(const Packet* packets, std::size_t count, Lane* lanes) const noexcept;
+  void orient_v6(const Packet& packet, Lane& lane) const noexcept;
   void orient_by_hash(const Packet& packet, Lane& lane) const noexcept;
   void orient_anew(const Packet& packet, Lane& lane) const noexcept;
   void orient_slowly(const Packet& packet, Lane& lane, std::uint32_t to_hash, std::uint32_t from_hash) const noexcept;

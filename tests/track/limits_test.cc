@@ -150,18 +150,71 @@ TEST(Limits, AFullEndpointTableIsCounted) {
 
 TEST(Limits, TheIndexGrowsWhileFull) {
   Bench b(512, 64);
-  for (std::uint32_t n = 0; n < 38; ++n) b.feed({syn(n)});
+  for (std::uint32_t n = 0; n < 51; ++n) b.feed({syn(n)});
   EXPECT_FALSE(b.tracker.wants_index());
-  b.feed({syn(38)});
+  b.feed({syn(51)});
   EXPECT_TRUE(b.tracker.wants_index());
   std::vector<IndexSlot> larger(1024);
   b.tracker.regrow_index(larger);
   EXPECT_FALSE(b.tracker.wants_index());
-  for (std::uint32_t n = 0; n < 39; ++n) EXPECT_NE(b.tracker.find(client(n).address, 40'000, kTcp), kNone) << n;
+  for (std::uint32_t n = 0; n < 52; ++n) EXPECT_NE(b.tracker.find(client(n).address, 40'000, kTcp), kNone) << n;
   // What comes afterwards still finds what was there before.
-  for (std::uint32_t n = 0; n < 39; ++n) b.feed({Made(client(n), kRip, Seen::demasq).flags(kSyn).seq(n * 3 + 1).after(kMs)});
-  EXPECT_EQ(b.tracker.live(), 39U);
-  EXPECT_EQ(b.count(Observation::Kind::joined), 39U);
+  for (std::uint32_t n = 0; n < 52; ++n) b.feed({Made(client(n), kRip, Seen::demasq).flags(kSyn).seq(n * 3 + 1).after(kMs)});
+  EXPECT_EQ(b.tracker.live(), 52U);
+  EXPECT_EQ(b.count(Observation::Kind::joined), 52U);
+}
+
+// With 60 of 64 slots taken most lines of the index reach into the next ones, and whatever leaves one has to close the gap.
+TEST(Limits, WhatOverflowsItsLineIsFoundAsOthersLeave) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Bench b(60, 64, HashKey{seed * 0x9e3779b97f4a7c15, seed});
+    for (std::uint32_t n = 0; n < 600; ++n) {
+      b.feed({syn(n, n * kMs)});
+      std::size_t found = 0;
+      for (std::uint32_t earlier = 0; earlier <= n; ++earlier)
+        found += b.tracker.find(client(earlier).address, 40'000, kTcp) != kNone ? 1 : 0;
+      ASSERT_EQ(found, b.tracker.live()) << seed << ' ' << n;
+      // The next packet of each is none of a new connection, whether it comes alone or behind others.
+      if (n % 50 == 49) {
+        std::vector<Packet> twins;
+        for (const Record& r : b.live())
+          twins.push_back(Made({r.client, r.client_port}, kRip, Seen::demasq).flags(kSyn).seq(r.client_isn).after(n * kMs));
+        b.feed(twins);
+        ASSERT_EQ(b.tracker.live(), 60U < n + 1 ? 60U : n + 1) << seed << ' ' << n;
+        ASSERT_EQ(b.gone.size(), n + 1 - b.tracker.live()) << seed << ' ' << n;
+      }
+    }
+  }
+}
+
+// More servers with IPv6 than can be told at a glance: what shares a place with another is found by its hash.
+TEST(Limits, ServersWithIpv6AreAsManyAsThereAre) {
+  constexpr std::uint32_t kServers = 700;
+  const auto host = [](const char* net, std::uint32_t n) {
+    Address a = ip(net);
+    a.bytes[14] = static_cast<std::uint8_t>(n >> 8);
+    a.bytes[15] = static_cast<std::uint8_t>(n);
+    return a;
+  };
+  Bench b(2 * kServers, 4096, {}, 4096);
+  for (std::uint32_t round = 0; round < 2; ++round) {
+    for (std::uint32_t n = 0; n < kServers; ++n) {
+      // Ports tell nothing: the client's is the lower one.
+      const Endpoint from{host("2001:db8:c::", n), static_cast<std::uint16_t>(300 + round)};
+      const Endpoint vip{host("2001:db8:1::", n), 8080}, rip{host("fd00:2::", n), 8080};
+      b.feed(dialogue(from, vip, rip, 1000 + n, round * kSecond));
+    }
+  }
+  const std::vector<Record> all = b.live();
+  ASSERT_EQ(all.size(), 2 * kServers);
+  for (const Record& r : all) {
+    const std::uint32_t n = std::uint32_t{r.client.bytes[14]} << 8 | r.client.bytes[15];
+    const int outer = (r.flags & kInnerFirst) != 0 ? 1 : 0;
+    ASSERT_NE(r.endpoint[1], kNone);
+    EXPECT_EQ(b.endpoint(r, outer).address, host("2001:db8:1::", n));
+    EXPECT_EQ(b.endpoint(r, 1 - outer).address, host("fd00:2::", n));
+    EXPECT_EQ(Bench::legs(r), Bench::legs(all.front()));
+  }
 }
 
 TEST(Limits, IdleOnesRetireByWhatTheyWaitFor) {
