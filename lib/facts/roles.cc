@@ -78,7 +78,7 @@ std::vector<FullNatPair> full_nat_pairs(const track::Tracker& tracker) {
   std::vector<FullNatPair> pairs;
   std::unordered_map<std::uint64_t, std::uint32_t> halves;
   for (std::uint32_t id = 0; id < tracker.high_water() && halves.size() < kMost; ++id) {
-    if (!tracker.in_use(id) || tracker.is_joined(id)) continue;
+    if (!tracker.in_use(id) || tracker.is_joined(id) || tracker.is_opening(id)) continue;  // a lone SYN has no second half
     const track::Record r = tracker.record(id);
     if (r.protocol != kTcp) continue;
     if ((r.way[0].flags & r.way[1].flags & track::kSawSyn) == 0) continue;

@@ -103,6 +103,8 @@ LegString director_legs(const Facts& facts, const Suspect& s) {
 
 bool insistent(const Question& q) { return !q.answered && !q.unicast && !q.asker.is_none() && q.run >= 3; }
 
+bool had_time_to_retry(const Facts& facts, Timestamp first) { return facts.last - first >= kHalfOpenPatience; }
+
 bool is_half_open(const Facts& facts, const Connection& c) {
   if (c.kind != ConnectionKind::masqueraded || c.protocol != kTcp || !c.saw_syn || c.client_rtt) return false;
   for (const Leg leg : {Leg::request, Leg::demasq}) {
@@ -112,7 +114,7 @@ bool is_half_open(const Facts& facts, const Connection& c) {
   // A real server that refuses has answered.
   if (c.leg(Leg::reply).rst && !c.leg(Leg::reply).syn) return false;
   // What was given up for want of room was one of too many: that is how a flood looks, however short it was looked at.
-  return (c.saw(Leg::request) || c.saw(Leg::demasq)) && (c.forgotten != 0 || facts.last - c.first >= kHalfOpenPatience);
+  return (c.saw(Leg::request) || c.saw(Leg::demasq)) && (c.forgotten != 0 || had_time_to_retry(facts, c.first));
 }
 
 bool is_vrrp_mac(const Mac& mac) {

@@ -42,6 +42,8 @@ bool insistent(const Question&);
 
 /// One connection that is nothing but a SYN (see Facts::half_open).
 bool is_half_open(const Facts&, const Connection&);
+/// Would a client whose first packet came then have tried again by the end of what was seen?
+bool had_time_to_retry(const Facts&, Timestamp first);
 
 /// Two hosts that both answer for an address. A failover announces itself: an address that changes hands by announcements,
 /// now and then, is no conflict.

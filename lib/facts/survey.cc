@@ -110,11 +110,11 @@ ConnectionState state_of(const Record& r) {
 
 /// A packet CIP -> RIP from the very MAC that sends the requests is the client's own (or its router's): it resets
 /// a reply that it got past the director. Leg 2 is made by the director.
-bool sent_by_client(const Way& request, const Way& demasq, std::span<const Path> paths) {
-  if (request.packets == 0 || demasq.packets == 0) return false;
-  const Path& a = paths[request.path];
-  const Path& b = paths[demasq.path];
+bool sent_by_client(const Path& a, const Path& b) {
   return a.vantage == b.vantage && a.interface_index == b.interface_index && !a.source.is_none() && a.source == b.source;
+}
+bool sent_by_client(const Way& request, const Way& demasq, std::span<const Path> paths) {
+  return request.packets != 0 && demasq.packets != 0 && sent_by_client(paths[request.path], paths[demasq.path]);
 }
 
 std::uint8_t unpaired(const Record& r, int way) { return r.way[way].unpaired(); }
@@ -204,6 +204,8 @@ struct Surveyor {
   LegsByPath look_over();
   template <typename Any>
   bool count_healthy(std::uint32_t id, const Any& r, const Sides& s, const std::vector<WayClue>* clues);
+  bool count_half_open(std::uint32_t id);
+  void note_half_open(const Address& from, Timestamp first);
   void take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues, const RetiredRecord* gone);
   void count_forgotten();
   void suspect(const Connection& c, const Record& r, const Sides& s, const std::vector<WayClue>* clues);
@@ -275,6 +277,44 @@ bool Surveyor::count_healthy(std::uint32_t id, const Any& r, const Sides& s, con
     ++facts.completed;
     facts.service_packets += packets_of(r);
   }
+  return true;
+}
+
+void Surveyor::note_half_open(const Address& from, Timestamp first) {
+  ++facts.half_open;
+  if (half_open_clients.size() < 100'000) half_open_clients.insert(from);
+  const Timestamp second = first / kSecond;
+  const auto known = half_open_by_second.find(second);
+  if (known != half_open_by_second.end()) {
+    ++known->second;
+  } else if (half_open_by_second.size() < 100'000) {
+    half_open_by_second.emplace(second, 1);
+  }
+}
+
+// What take() would do with a SYN of a flood, once there are so many that one more is not kept. False: left to that.
+bool Surveyor::count_half_open(std::uint32_t id) {
+  if (half_open_taken < max_suspects / 4) return false;
+  const Glimpse r = in.tracker->glimpse(id);
+  if (r.opening == nullptr || !had_time_to_retry(facts, r.t0)) return false;
+  const Sides s = sides_of(r, roles);
+  const bool joined = s.inner >= 0;
+  if (s.outer < 0 || (!joined && !inner_by_isn.empty()) || told_of.contains(id) || in.journal->clues(id) != nullptr) return false;
+  const std::span<const Path> paths = in.tracker->paths().paths();
+  if (joined && sent_by_client(paths[r.opening->path[s.outer]], paths[r.opening->path[s.inner]])) return false;
+  PairTally& p = pair(r.endpoint[s.outer], joined ? r.endpoint[s.inner] : track::kNone);
+  ++facts.connections.total;
+  ++p.connections;
+  for (const Leg leg : {Leg::request, Leg::demasq}) {
+    if (leg == Leg::demasq && !joined) break;
+    ++facts.connections.legs[index(leg)];
+    ++p.legs[index(leg)];
+    ++facts.service_packets;
+  }
+  if (joined && (s.outer == 0 || r.opening->first == 0)) director_request.add(r.opening->first);
+  note_half_open(*r.client, r.t0);
+  ++half_open_taken;
+  ++facts.suspects_left_out;
   return true;
 }
 
@@ -556,9 +596,7 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
   if (r.protocol == kTcp && c.kind == ConnectionKind::masqueraded) facts.service_packets += packets_of(r);
   const bool half_open = is_half_open(facts, c);
   if (half_open) {
-    ++facts.half_open;
-    if (half_open_clients.size() < 100'000) half_open_clients.insert(r.client);
-    if (half_open_by_second.size() < 100'000) ++half_open_by_second[r.t0 / kSecond];
+    note_half_open(r.client, r.t0);
   } else if (r.protocol == kTcp && c.kind == ConnectionKind::masqueraded &&
              ((r.flags & track::kRttDone) != 0 ||
               ((r.way[0].flags | r.way[2].flags) & (track::kSawData | track::kSawFin)) != 0)) {
@@ -760,6 +798,7 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   }
   for (std::uint32_t id = 0; id < in.tracker->high_water(); ++id) {
     if (!in.tracker->in_use(id) || (surveyor.counted[id / 64] >> (id % 64) & 1) != 0) continue;
+    if (surveyor.count_half_open(id)) continue;
     const Record r = in.tracker->record(id);
     surveyor.strange(id, r);
     surveyor.take(id, r, in.journal->clues(id), nullptr);

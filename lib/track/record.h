@@ -149,6 +149,8 @@ struct Record {
 struct Glimpse {
   const Way* way;          // four, but for Way::open; nullptr: an opening
   const Opening* opening;  // nullptr: none
+  const Address* client;
+  Timestamp t0;
   std::uint32_t endpoint[2];
   std::uint32_t client_rtt, response;
   std::uint8_t open[4];  // Way::open of each way

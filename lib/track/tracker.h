@@ -81,6 +81,7 @@ class Tracker {
   /// The same questions of the head alone, for whoever passes over all records.
   [[nodiscard]] bool in_use(std::uint32_t id) const noexcept { return (heads_[id].flags & kInUse) != 0; }
   [[nodiscard]] bool is_joined(std::uint32_t id) const noexcept { return heads_[id].has_second(); }
+  [[nodiscard]] bool is_opening(std::uint32_t id) const noexcept { return heads_[id].body() == 0; }
   [[nodiscard]] bool inner_first(std::uint32_t id) const noexcept { return (heads_[id].flags & kInnerFirst) != 0; }
   [[nodiscard]] std::uint32_t endpoint_of(std::uint32_t id, unsigned side) const noexcept { return heads_[id].endpoint(side); }
   /// Newest record of a client endpoint, kNone if there is none; older ones by Record::next.
