@@ -360,7 +360,8 @@ Glimpse Tracker::glimpse(std::uint32_t id) const noexcept {
     __builtin_prefetch(&ways[2]);
   }
   const Head& head = heads_[id];
-  Glimpse g{nullptr, nullptr, &head.client, head.t0, {head.endpoint(0), head.endpoint(1)}, kFar, kFar, {0, 0, 0, 0}, head.protocol, head.flags};
+  Glimpse g{nullptr, nullptr, &head.client, head.t0,       {head.endpoint(0), head.endpoint(1)},
+            kFar,    kFar,    {0, 0, 0, 0}, head.protocol, head.flags};
   if (head.body() == 0) {
     g.opening = &head.opening;
     return g;

@@ -172,7 +172,7 @@ TEST(Limits, WhatOverflowsItsLineIsFoundAsOthersLeave) {
       b.feed({syn(n, n * kMs)});
       std::size_t found = 0;
       for (std::uint32_t earlier = 0; earlier <= n; ++earlier)
-        found += b.tracker.find(client(earlier).address, 40'000, kTcp) != kNone ? 1 : 0;
+        found += b.tracker.find(client(earlier).address, 40'000, kTcp) != kNone ? 1U : 0U;
       ASSERT_EQ(found, b.tracker.live()) << seed << ' ' << n;
       // The next packet of each is none of a new connection, whether it comes alone or behind others.
       if (n % 50 == 49) {
