@@ -6,9 +6,22 @@
 #include "rules/catalog.h"
 #include "rules/cure.h"
 #include "rules/explain.h"
+#include "rules/outlook.h"
 
 namespace lvsnat::rules {
 namespace {
+
+/// The director has a rule that would hide the clients, so that replies come back whatever the real server's routes are. It
+/// does nothing, for IPVS takes its packets out of tracking.
+void tell_idle_full_nat(const Facts& facts, Outlook& outlook, Finding& f, const Connection& c) {
+  const Prediction* p = outlook.of(c);
+  if (p == nullptr || !p->idle_full_nat) return;
+  f.cause += " On the director " + p->idle_full_nat->rule.words() +
+             " would give requests its own address as source, and the reply would come back to it; but IPVS keeps its packets "
+             "out of connection tracking while net.ipv4.vs.conntrack is 0, and such packets meet no nat rule.";
+  FindingSink::prove(f, setting(facts, "net.ipv4.vs.conntrack"));
+  FindingSink::cure(f, cures::vs_conntrack(true));
+}
 
 /// Something other than an address of the director that this real server sends its replies to.
 struct Bypass {
@@ -89,6 +102,7 @@ void seen_at_client(const Facts& facts, FindingSink& sink) {
 
 void check(const Facts& facts, FindingSink& sink) {
   seen_at_client(facts, sink);
+  Outlook outlook(facts);
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded || !c.rip || sink.is_claimed(c.record)) continue;
@@ -163,11 +177,11 @@ void check(const Facts& facts, FindingSink& sink) {
       f.subject.gateway = !next.is_none()       ? to_string(next)
                           : elsewhere.is_none() ? std::nullopt
                                                 : std::optional<std::string>(to_string(elsewhere));
-      f.cause =
-          rip + " sends its replies to " + hop + " instead of the director" +
-          (dip.is_none() ? std::string() : " (" + dip_text + ")") +
-          ": its default gateway, or a rule or route for the client, is wrong. The reply reaches the client, if at all, from " +
-          rip + " instead of the VIP, and the client throws it away.";
+      f.cause = rip + " sends its replies to " + hop + " instead of the director" +
+                (dip.is_none() ? std::string() : " (" + dip_text + ")") +
+                ": its default gateway, or a rule or route for the client, is wrong" +
+                (bypass ? std::string() : ", or it has an old MAC for the right gateway") +
+                ". The reply reaches the client, if at all, from " + rip + " instead of the VIP, and the client throws it away.";
       if (!dip.is_none()) {
         FindingSink::cure(f, cures::gateway(dip));
         FindingSink::cure(f, cures::source_route(c.rip->address, dip));
@@ -178,6 +192,8 @@ void check(const Facts& facts, FindingSink& sink) {
       FindingSink::unchecked(f, "lvstrace --client " + cip + " on " + rip +
                                     " shows whether the main table, a policy rule or another NIC is to blame");
     }
+    if (!bypass && !dip.is_none()) FindingSink::cure(f, cures::flush_neighbour(dip, {}));
+    tell_idle_full_nat(facts, outlook, f, c);
   }
 }
 

@@ -4,12 +4,50 @@
 #include "rules/catalog.h"
 #include "rules/cure.h"
 #include "rules/explain.h"
+#include "rules/outlook.h"
 #include "state/nft_rules.h"
 
 namespace lvsnat::rules {
 namespace {
 
+/// Who brought the requests, where it is not the client itself: as a rule the way back, too.
+Address bringer(const Facts& facts, const Connection& c) {
+  if (!c.saw(Leg::request)) return {};
+  const Address who = owner_of(facts, facts.path(c.leg(Leg::request).path).source);
+  return who == c.client.address || who.is_v4() != c.client.address.is_v4() ? Address{} : who;
+}
+
+/// The director's tables have no way for the reply: no route to the client before IPVS rewrites it, or none afterwards.
+bool no_way_to_client(const Facts& facts, Outlook& outlook, Finding& f, const Connection& c) {
+  const Prediction* p = outlook.of(c);
+  if (p == nullptr) return false;
+  const bool before = p->leg(Leg::reply).cause == LegCause::no_route;
+  if (!before && p->leg(Leg::masq).cause != LegCause::no_route) return false;
+  const PredictedLeg& leg = p->leg(before ? Leg::reply : Leg::masq);
+  const std::string cip = to_string(c.client.address);
+  const bool v6 = !c.client.address.is_v4();
+  f.title = "The director has no route to the client " + cip;
+  f.cause = "The reply of " + (c.rip ? to_string(c.rip->address) : std::string("the real server")) +
+            " came in on the director's inside and the director has no route to send it on by. Requests pass all the same: the "
+            "director needs no route to the client to take them in.";
+  f.evidence.insert(f.evidence.begin(), saved(facts, leg.decides));
+  if (auto e = counted(facts, "IpExt:InNoRoutes", "packets to forward for which there was no route")) FindingSink::prove(f, *e);
+  if (f.evidence.size() > FindingSink::kEvidence) f.evidence.pop_back();
+  for (const std::string& doubt : leg.doubts) FindingSink::unchecked(f, doubt);
+  const Address router = bringer(facts, c);
+  f.cure.push_back(Cure{Where::director,
+                        std::string(v6 ? "ip -6" : "ip") + " route add default via " +
+                            (router.is_none() ? std::string("ROUTER   # ROUTER: the next hop towards the clients")
+                                              : to_string(router) + "   # whose MAC the requests come from"),
+                        "the gateway of the outside interface: netplan routes: [{to: default, via: ROUTER}]; systemd-networkd "
+                        "[Network] Gateway=ROUTER; ifupdown: gateway ROUTER"});
+  f.cure.push_back(
+      Cure{Where::director, std::string(v6 ? "ip -6" : "ip") + " route get " + cip + "   # must name a route", std::nullopt});
+  return true;
+}
+
 void check(const Facts& facts, FindingSink& sink) {
+  Outlook outlook(facts);
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record)) continue;
@@ -25,6 +63,7 @@ void check(const Facts& facts, FindingSink& sink) {
           "whom the replies were sent to: this capture of one wire has no MAC addresses, so they may have gone "
           "past the director, straight to the client (LVS101); a capture of an Ethernet interface tells");
     }
+    if (no_way_to_client(facts, outlook, f, c)) continue;
     const std::string rip = c.rip ? to_string(c.rip->address) : std::string("the real server");
     f.title = "Replies reach the director and never leave as " + (c.vip ? to_string(c.vip->address) : std::string("the VIP"));
     f.cause = "The reply of " + rip +
@@ -131,7 +170,8 @@ Keep the rule in /etc/nftables.conf (or `netfilter-persistent save`).
 
 Legs 1 and 3 of one connection, leg 3 addressed to the director's MAC, the
 outside captured without drops, and a repeated reply or a silence that leg 4
-would have broken. Never without leg 1. A reply to another MAC, seen on a
+would have broken. That there is no route to the client is said from the
+director's tables. Never without leg 1. A reply to another MAC, seen on a
 mirrored wire, is LVS101. With kernel state at hand the finding is listed as a
 consequence of 201, 203, 205 or 206; without it they are under `unchecked`.
 )md",

@@ -4,11 +4,82 @@
 #include "rules/catalog.h"
 #include "rules/cure.h"
 #include "rules/explain.h"
+#include "rules/outlook.h"
 
 namespace lvsnat::rules {
 namespace {
 
+/// What the director's tables say becomes of such a request, where it is nothing that has a finding of its own.
+bool explained(const Facts& facts, Outlook& outlook, Finding& f, const Connection& c, const std::string& vip) {
+  const Prediction* p = outlook.of(c);
+  if (p == nullptr) return false;
+  const PredictedLeg& request = p->leg(Leg::request);
+  const PredictedLeg& demasq = p->leg(Leg::demasq);
+  const PredictedLeg* dies = request.fate == LegFate::dies ? &request : demasq.fate == LegFate::dies ? &demasq : nullptr;
+  if (dies == nullptr) return false;
+  const std::string rip = to_string(p->rip.address);
+  const std::string ip = c.client.address.is_v4() ? "ip" : "ip -6";
+  switch (dies->cause) {
+    case LegCause::diverted:
+      f.title = "Requests to " + vip + " are taken away before IPVS sees them";
+      f.cause =
+          "A rule of the director gives them another destination in prerouting; IPVS comes later, at input, and finds no "
+          "service for that one.";
+      f.cure.push_back(Cure{Where::director,
+                            "nft -a list ruleset   # remove that rule, or let it leave out the service's address",
+                            "/etc/nftables.conf, or whoever loads the rule"});
+      break;
+    case LegCause::mark_missing:
+      f.title = "Requests to " + vip + " do not get the mark of their service";
+      f.cause = "The service is keyed by a firewall mark, and no rule gives these requests that mark.";
+      f.cure.push_back(
+          Cure{Where::director, "nft list ruleset | grep -i mark; iptables -t mangle -nvL PREROUTING", std::nullopt});
+      break;
+    case LegCause::no_route:
+      f.title = "The director has no route to the real server " + rip;
+      f.cause = "IPVS takes the request and has no route to send it on by.";
+      f.cure.push_back(Cure{Where::director, ip + " route get " + rip + "   # must name the inside interface", std::nullopt});
+      break;
+    case LegCause::martian:
+      f.title = "The director takes requests to " + vip + " for martians";
+      f.cause = "Their source is an address that cannot come in there: one of the director's own, or one that no host may have.";
+      break;
+    case LegCause::loopback_destination:
+      f.title = "IPVS does not rewrite to the loopback address " + rip;
+      f.cause = "The real server is an address of 127/8, which only connections of the director itself may be rewritten to.";
+      f.cure.push_back(Cure{Where::director, "ipvsadm -Ln   # a real server needs an address of its own", std::nullopt});
+      break;
+    default:
+      return false;
+  }
+  f.evidence.insert(f.evidence.begin(), saved(facts, dies->decides));
+  if (f.evidence.size() > FindingSink::kEvidence) f.evidence.pop_back();
+  for (const std::string& doubt : dies->doubts) FindingSink::unchecked(f, doubt);
+  return true;
+}
+
+/// Settings with which the director may drop any request, now and then or all of them.
+void prove_defence(const Facts& facts, Finding& f) {
+  if (facts.state == nullptr) return;
+  for (const char* name : {"net.ipv4.vs.drop_packet", "net.ipv4.vs.secure_tcp"}) {
+    if (sysctl_number(*facts.state, name).value_or(0) == 0) continue;
+    FindingSink::prove(f, setting(facts, name));
+    FindingSink::cure(f, Cure{Where::director, std::string("sysctl -w ") + name + "=0",
+                              std::string("/etc/sysctl.d/60-lvs-nat.conf: ") + name + " = 0"});
+  }
+  const auto count = sysctl_number(*facts.state, "net.netfilter.nf_conntrack_count");
+  const auto most = sysctl_number(*facts.state, "net.netfilter.nf_conntrack_max");
+  if (count && most && *most > 0 && *count >= *most * 95 / 100) {
+    FindingSink::prove(f, saved(facts, "net.netfilter.nf_conntrack_count = " + std::to_string(*count) + " of at most " +
+                                           std::to_string(*most) + ": the table is full"));
+    FindingSink::cure(
+        f, Cure{Where::director, "sysctl -w net.netfilter.nf_conntrack_max=" + std::to_string(std::max(*most * 4, 262'144LL)),
+                "/etc/sysctl.d/60-lvs-nat.conf"});
+  }
+}
+
 void check(const Facts& facts, FindingSink& sink) {
+  Outlook outlook(facts);
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || !c.saw(Leg::request) || !c.service) continue;
@@ -44,6 +115,8 @@ void check(const Facts& facts, FindingSink& sink) {
           "director drops them (IPVS defence: drop_packet; a full queue or rate limit), or they left and the capture missed "
           "them.";
       FindingSink::unchecked(f, "whether the capture is whole: tcpdump says at its end what the kernel dropped");
+    } else if (explained(facts, outlook, f, c, vip)) {
+      continue;
     } else {
       f.title = "Requests to " + vip + " are not forwarded to any real server";
       f.cause =
@@ -53,6 +126,7 @@ void check(const Facts& facts, FindingSink& sink) {
           "policy of the input or output chain, the VIP not being "
           "an address of this director, a full conntrack table, or IPVS defence (drop_packet).";
     }
+    prove_defence(facts, f);
     f.cure.push_back(Cure{Where::director, "lvsdiag check   # names which of them it is", std::nullopt});
     if (facts.state == nullptr) {
       FindingSink::unchecked(f, "the director's kernel state (lvsdiag on the director, or --state)");

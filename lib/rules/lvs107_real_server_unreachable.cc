@@ -7,9 +7,52 @@
 #include "rules/catalog.h"
 #include "rules/cure.h"
 #include "rules/explain.h"
+#include "rules/outlook.h"
+#include "state/route_decision.h"
 
 namespace lvsnat::rules {
 namespace {
+
+/// The tables have the director look for the real server on one wire while it has an address of the same network on another:
+/// as a rule the VIP was given the netmask of the real servers' network. False: nothing of the kind.
+bool wrong_wire(const Facts& facts, Finding& f, const Address& rip) {
+  if (facts.state == nullptr) return false;
+  const KernelState& state = *facts.state;
+  RouteQuestion question;
+  question.destination = rip;
+  const RouteDecision d = decide_output(state, question);
+  if (d.outcome != Outcome::unicast || d.via || d.dev.empty()) return false;
+  const InterfaceAddress* here = nullptr;   // that the route came with
+  const InterfaceAddress* there = nullptr;  // where the real servers are as likely
+  for (const InterfaceAddress& a : state.addresses) {
+    const bool covers =
+        a.address.is_v4() == rip.is_v4() && a.length < (rip.is_v4() ? 32 : 128) && Prefix{a.address, a.length}.contains(rip);
+    if (!covers) continue;
+    const InterfaceAddress*& slot = a.dev == d.dev ? here : there;
+    if (slot == nullptr || facts.vips.contains(a.address)) slot = &a;
+  }
+  if (there == nullptr) return false;
+  f.title = "The director looks for the real server " + to_string(rip) + " on " + d.dev + ", where it is not";
+  f.cause = "The director's route to " + to_string(rip) + " leads out of " + d.dev + ", where nobody has this address; " +
+            there->dev + " has an address of the same network (" + to_string(there->address) + "/" +
+            std::to_string(there->length) + "), and the real servers are most likely there." +
+            (here != nullptr && facts.vips.contains(here->address)
+                 ? " The route came with the VIP: it was added with the netmask of that network (" + to_string(here->address) +
+                       "/" + std::to_string(here->length) + ") instead of a full one."
+                 : std::string());
+  f.evidence.insert(f.evidence.begin(), saved(facts, d.explanation));
+  if (f.evidence.size() > FindingSink::kEvidence) f.evidence.pop_back();
+  if (here != nullptr && facts.vips.contains(here->address)) {
+    const std::uint8_t full = rip.is_v4() ? 32 : 128;
+    FindingSink::cure(f, cures::add_address(Prefix{here->address, full}, d.dev));
+    FindingSink::cure(f, cures::remove_address(Where::director, Prefix{here->address, here->length}, d.dev));
+  }
+  FindingSink::cure(
+      f, Cure{Where::director,
+              std::string(rip.is_v4() ? "ip" : "ip -6") + " route get " + to_string(rip) + "   # must name " + there->dev,
+              std::nullopt});
+  return true;
+}
 
 /// A real server that the director asks for in vain: the address is not in use on that wire.
 struct Unreachable {
@@ -87,6 +130,7 @@ void check(const Facts& facts, FindingSink& sink) {
       f.cause = "The director cannot find the MAC of " + to_string(u.rip) +
                 ": the host is down, on another wire or VLAN, or has another address. Requests scheduled to it wait about 3 s, "
                 "then the client is told host unreachable, as from the VIP.";
+      if (wrong_wire(facts, f, u.rip)) return f;
       f.cure.push_back(Cure{Where::director,
                             "arping -c 3 -I INSIDE " + to_string(u.rip) + "   # INSIDE: the interface towards the real servers",
                             std::nullopt});

@@ -1,14 +1,81 @@
+#include <algorithm>
+
 #include "base/text.h"
 #include "facts/facts.h"
 #include "lvsnat/packet.h"
 #include "rules/catalog.h"
 #include "rules/cure.h"
 #include "rules/explain.h"
+#include "rules/outlook.h"
 
 namespace lvsnat::rules {
 namespace {
 
+/// A service that is in the table, and the director's own TCP answers for it all the same: IPVS let the SYN go by. What a real
+/// server answers has lost a hop.
+bool passed_over(const Facts& facts, const Connection& c) {
+  if (c.kind != ConnectionKind::masqueraded || !c.service || *c.service >= facts.services.size() || facts.inferred) return false;
+  const LegCount& masq = c.leg(Leg::masq);
+  return c.protocol == kTcp && c.saw_syn && c.leg(Leg::request).syn && masq.rst && !masq.syn && !masq.data && masq.ttl == 64 &&
+         !c.saw(Leg::demasq) && !c.saw(Leg::reply);
+}
+
+void tell_passed_over(const Facts& facts, Outlook& outlook, Finding& f, const Connection& c) {
+  const std::string vip = to_string(*c.vip);
+  f.title = "IPVS leaves requests to " + vip + " alone, and the director refuses them";
+  f.cause =
+      "The service is known, and yet nothing is forwarded: the director's own TCP answers RST, with a TTL of 64 that no "
+      "answer of a real server would have. ";
+  if (const Prediction* p = outlook.of(c); p != nullptr && p->leg(Leg::request).cause == LegCause::diverted) {
+    f.title = "Requests to " + vip + " are taken away before IPVS sees them";
+    f.cause +=
+        "A rule gives the requests another destination in prerouting; IPVS comes later, at input, and has no service for "
+        "that one.";
+    FindingSink::prove(f, saved(facts, p->leg(Leg::request).decides));
+    FindingSink::cure(f,
+                      Cure{Where::director, "nft -a list ruleset   # remove that rule, or let it leave out the service's address",
+                           "/etc/nftables.conf, or whoever loads the rule"});
+    return;
+  }
+  if (facts.state != nullptr) {
+    // sysctl_backup_only() in net/netfilter/ipvs/ip_vs_core.c: only while a backup daemon runs. A state directory does not tell.
+    const auto& sync = facts.state->ipvs.sync;
+    const bool backup = std::any_of(sync.begin(), sync.end(), [](const SyncDaemon& d) { return !d.master; });
+    if (sysctl_number(*facts.state, "net.ipv4.vs.backup_only").value_or(0) != 0 && (backup || sync.empty())) {
+      f.cause +=
+          "net.ipv4.vs.backup_only is 1: while a backup synchronisation daemon runs, that tells IPVS to leave every "
+          "packet alone, since another director is to do the work. Requests come here all the same.";
+      FindingSink::prove(f, setting(facts, "net.ipv4.vs.backup_only"));
+      if (backup) FindingSink::prove(f, saved(facts, "a backup synchronisation daemon runs (ipvsadm -L --daemon)"));
+      FindingSink::cure(f, Cure{Where::director, "sysctl -w net.ipv4.vs.backup_only=0",
+                                "/etc/sysctl.d/60-lvs-nat.conf: net.ipv4.vs.backup_only = 0"});
+      FindingSink::cure(f, Cure{Where::director, "ipvsadm --stop-daemon backup   # if this director is the master now",
+                                "keepalived: lvs_sync_daemon follows VRRP by itself"});
+      return;
+    }
+  }
+  f.cause +=
+      "Either the service was not in the table at that time (flushed and restored, added later), or IPVS ignores requests "
+      "as a backup (net.ipv4.vs.backup_only=1).";
+  FindingSink::cure(f, Cure{Where::director, "ipvsadm -Ln; ipvsadm -L --daemon; sysctl net.ipv4.vs.backup_only", std::nullopt});
+  if (facts.state == nullptr) FindingSink::unchecked(f, "the director's kernel state (lvsdiag on the director, or --state)");
+}
+
+void check_passed_over(const Facts& facts, FindingSink& sink) {
+  Outlook outlook(facts);
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (sink.is_claimed(c.record) || !passed_over(facts, c)) continue;
+    Subject subject;
+    subject.service = service_text(facts, c);
+    Finding& f = accuse_connection(facts, sink, no_such_service, subject, s, Severity::error,
+                                   missing_demasq(facts, s).missing ? Confidence::certain : Confidence::likely);
+    if (f.cause.empty()) tell_passed_over(facts, outlook, f, c);
+  }
+}
+
 void check(const Facts& facts, FindingSink& sink) {
+  check_passed_over(facts, sink);
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::own_service || sink.is_claimed(c.record) || !c.vip) continue;
@@ -110,8 +177,9 @@ keepalived.conf. If not: filter the port, or leave it.
 A SYN to an address that is a VIP of some service, answered by RST without any
 inside packet, and, where the service table is known, no service that matches.
 Ports on which the director itself accepts connections (its own services) are no
-finding. With both sides captured it is certain; from the outside alone the TTL
-makes it `likely`.
+finding. Of a service that is known, such a RST (TTL 64, no leg 2) is an error:
+IPVS leaves the requests alone. With both sides captured it is certain; from the
+outside alone the TTL makes it `likely`.
 )md",
     .check = check,
 };

@@ -9,6 +9,7 @@
 #include "rules/catalog.h"
 #include "rules/cure.h"
 #include "rules/explain.h"
+#include "rules/outlook.h"
 
 namespace lvsnat::rules {
 namespace {
@@ -67,6 +68,32 @@ Subject subject_of(const Facts& facts, const Address& vip) {
   const std::string first = services_of(facts, vip, count);
   subject.service = count == 1 ? first : to_string(vip);
   return subject;
+}
+
+/// arp_ignore, by the kernel's own rule the larger of `all` and the device, keeps an address from being told. False: not so.
+bool arp_is_ignored(const Facts& facts, Finding& f, const Address& vip, const Question& asked) {
+  const KernelState& state = *facts.state;
+  if (!vip.is_v4()) return false;
+  std::string holder;
+  for (const InterfaceAddress& a : state.addresses) {
+    if (a.address == vip) holder = a.dev;
+  }
+  std::string wire = holder;
+  if (asked.vantage < facts.vantages.size() && find_link(state, facts.vantages[asked.vantage].interface) != nullptr)
+    wire = facts.vantages[asked.vantage].interface;
+  const std::string all = "net.ipv4.conf.all.arp_ignore", device = cures::device_key(false, wire, "arp_ignore");
+  const long long value = std::max(sysctl_number(state, all).value_or(0), sysctl_number(state, device).value_or(0));
+  // Documentation/networking/ip-sysctl: 1 and 2 answer for addresses of the incoming interface alone, 8 for none.
+  if (value != 8 && !((value == 1 || value == 2) && !holder.empty() && holder != wire)) return false;
+  f.cause = "Hosts on the wire ask for " + to_string(vip) + " and the director, which has the address" +
+            (holder.empty() ? std::string() : " on " + holder) + ", does not tell them: arp_ignore is " + std::to_string(value) +
+            (value == 8 ? ", which keeps every address from being told."
+                        : ", and the question came in by " + wire + ", which has not this address.") +
+            " It is a setting for real servers of direct routing, not for a director.";
+  FindingSink::prove(f, setting(facts, all));
+  FindingSink::prove(f, setting(facts, device));
+  FindingSink::cure(f, cures::arp_ignore(wire));
+  return true;
 }
 
 void cure_missing(const Facts& facts, Finding& f, const Address& vip) {
@@ -146,6 +173,7 @@ void check(const Facts& facts, FindingSink& sink) {
                   "state, or it is tentative (duplicate address detection).";
         f.cure.push_back(Cure{Where::director, "ip addr show to " + to_string(vip) + "; sysctl -a 2>/dev/null | grep arp_ignore",
                               std::nullopt});
+        if (arp_is_ignored(facts, f, vip, *asked.front())) f.cure.erase(f.cure.begin());
         if (facts.lossy) FindingSink::unchecked(f, "a capture without drops");
       }
       for (const Question* q : asked)

@@ -37,6 +37,14 @@ void check(const Facts& facts, FindingSink& sink) {
   f.cause +=
       " Requests go elsewhere (another address, another interface or VLAN, a filter that left them out), or nobody tried at the "
       "time.";
+  for (const Service& service : facts.services) {
+    if (service.protocol != ServiceProtocol::fwmark || facts.packets.total == 0) continue;
+    f.cause += " The service " + to_string(service) +
+               " has no address of its own: packets that no rule gives this mark are none of its traffic.";
+    FindingSink::cure(f,
+                      Cure{Where::director, "nft list ruleset | grep -i mark; iptables -t mangle -nvL PREROUTING", std::nullopt});
+    break;
+  }
   if (const Question* q = answered_in_vain(facts)) {
     const std::string asker = to_string(q->asker), vip = to_string(q->target);
     f.subject.client = asker;

@@ -280,8 +280,15 @@ class Forecast {
       const FilterPacket before = p;
       FilterResult walk = pass(l, hook, p);
       note_tracking(l, hook, before, CtState::new_);
-      if (p_.tracked == true && walk.translation && walk.translation->kind != "dnat" && walk.translation->kind != "redirect")
-        p_.full_nat = std::move(walk.translation);
+      if (p_.tracked == false && rules_.known) {
+        FilterPacket as_tracked = before;
+        as_tracked.ct = CtState::new_;
+        walk.translation = walk_filter(rules_, hook, as_tracked).translation;
+      }
+      if (walk.translation && walk.translation->kind != "dnat" && walk.translation->kind != "redirect") {
+        if (p_.tracked == true) p_.full_nat = std::move(walk.translation);
+        if (p_.tracked == false && walk.translation->certain) p_.idle_full_nat = std::move(walk.translation);
+      }
     }
     if (const Neighbour* n = find_neighbour(state_, l.via.value_or(p_.rip.address), l.out_dev);
         n != nullptr && n->state == "FAILED") {

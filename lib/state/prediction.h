@@ -80,6 +80,8 @@ struct Prediction {
   std::optional<bool> tracked;  // IPVS keeps conntrack entries for this service; empty: not known
   /// Leg 2 leaves with the director as source.
   std::optional<FilterResult::Translation> full_nat;
+  /// It would, if IPVS kept conntrack entries: what IPVS takes out of tracking meets no rule of a nat chain.
+  std::optional<FilterResult::Translation> idle_full_nat;
   /// What a reply of which IPVS knows nothing would be turned into.
   std::optional<FilterResult::Translation> late_reply;
   std::optional<FilterEnding> offload;  // a `flow add` rule that replies reach, and the flowtable's devices

@@ -150,6 +150,10 @@ bool matches(const Finding& finding, const Expectation& expected) {
       actual = finding.unchecked.empty() ? "no" : "yes";
     if (key == "count>") {
       if (finding.count < std::stoull(value)) return false;
+    } else if (key == "says") {
+      std::string text = value;
+      std::replace(text.begin(), text.end(), '+', ' ');
+      if ((finding.title + '\n' + finding.cause).find(text) == std::string::npos) return false;
     } else if (actual != value) {
       return false;
     }

@@ -674,8 +674,8 @@ std::string parse_expectation(const Topology& topology, const std::vector<std::s
   auto code = words.size() > 1 && words[1].starts_with("LVS") ? number(std::string_view(words[1]).substr(3), 999) : std::nullopt;
   if (!code || words[1].size() != 6) return "a code such as LVS101 must follow '" + words[0] + "'";
   out.code = static_cast<int>(*code);
-  static constexpr std::string_view known[] = {"real_server", "client", "service",    "director", "gateway",
-                                               "interface",   "legs",   "confidence", "count",    "unchecked"};
+  static constexpr std::string_view known[] = {"real_server", "client",     "service", "director",  "gateway", "interface",
+                                               "legs",        "confidence", "count",   "unchecked", "says"};
   for (std::size_t i = 2; i < words.size(); ++i) {
     std::size_t equals = words[i].find('=');
     if (equals == std::string::npos) return "not FIELD=VALUE: '" + words[i] + "'";
