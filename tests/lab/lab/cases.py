@@ -128,6 +128,8 @@ CASES = [
     case('20', diag(0)),
     case('24', diag(0, 'LVS127'), probe(0), ci=True),
     case('28', diag(0), ci=True),
+    case('223', diag(0)),
+    case('224', diag(0)),
     # Redirects are sent, and nobody listens.
     case('39', diag(1, each('LVS111', ONE_NET) + ', LVS202'), clean(ONE_NET), hops('rs1', ONE_NET['rs1'], 0, 'LVS308')),
     # ---- a real server's way back
@@ -167,7 +169,14 @@ CASES = [
         ci=True,
     ),
     case('26', diag(2, 'LVS102 10.1.1.2'), trace(TWO_NET, {'rs1': 'LVS206 10.1.1.2'})),
+    case('201', diag(2, 'LVS101 10.1.1.2'), trace(TWO_NET, {'rs1': 'LVS301 10.1.1.2'})),
+    case('202', diag(2, 'LVS101|LVS102 10.1.1.2'), trace(TWO_NET, {'rs1': 'LVS309 10.1.1.2'})),
     # The exceptions appear while it runs: seen on the wire, and by who looks afterwards.
+    case(
+        '216',
+        diag(2, each('LVS111', ONE_NET), besides='LVS202 LVS101'),
+        trace(ONE_NET, {h: f'LVS304|LVS309 {r}' for h, r in ONE_NET.items()}),
+    ),
     case(
         '37',
         diag(2, each('LVS111', ONE_NET), besides='LVS202 LVS101'),
@@ -225,6 +234,16 @@ CASES = [
     case('94', diag(1, 'LVS215'), ci=True),
     case('95', diag(2, 'LVS213', besides='LVS103 LVS104 LVS125 LVS112'), ci=True),
     case('96', diag(2, 'LVS119', besides='LVS101 LVS102')),
+    case('203', diag(2, 'LVS103'), trace(TWO_NET)),
+    case('204', diag(2, each('LVS107', BELLIS), besides='LVS202')),
+    case('206', diag(2, 'LVS110')),
+    case('208', diag(2, each('LVS101', TWO_NET)), trace(TWO_NET, {h: f'LVS301 {r}' for h, r in TWO_NET.items()})),
+    case('212', diag(2, 'LVS116', besides='LVS903')),
+    case('214', diag(2, 'LVS201', besides='LVS103')),
+    case('221', diag(2, 'LVS106', besides='LVS125')),
+    case('222', diag(2, 'LVS110'), ci=True),
+    case('225', diag(2, 'LVS201', besides='LVS103')),
+    case('229', diag(2, 'LVS203', besides='LVS103')),
     # ---- real servers that do not answer, clients that go astray, the wire
     case('21', diag(2, 'LVS108 10.1.1.3')),
     case('46', diag(2, 'LVS107 10.1.1.3'), probe(2, 'LVS107 10.1.1.3'), ci=True),

@@ -2,10 +2,11 @@
 
 name may be the number ("37"), the directory name, or an unambiguous part of it.
 """
-import real_servers  # enters its scenarios in the table
+import directors  # these enter their scenarios in the table
+import real_servers
 from table import OK1, OK2, TABLE, chain, default, get, healthy, longs, resolve, scn, tcp
 
-__all__ = ['TABLE', 'get', 'resolve', 'real_servers']
+__all__ = ['TABLE', 'directors', 'get', 'real_servers', 'resolve']
 
 
 # ================================================================ healthy
