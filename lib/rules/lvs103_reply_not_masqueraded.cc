@@ -18,23 +18,21 @@ Address bringer(const Facts& facts, const Connection& c) {
 }
 
 /// The director's tables have no way for the reply: no route to the client before IPVS rewrites it, or none afterwards.
-bool no_way_to_client(const Facts& facts, Outlook& outlook, Finding& f, const Connection& c) {
-  const Prediction* p = outlook.of(c);
-  if (p == nullptr) return false;
-  const bool before = p->leg(Leg::reply).cause == LegCause::no_route;
-  if (!before && p->leg(Leg::masq).cause != LegCause::no_route) return false;
-  const PredictedLeg& leg = p->leg(before ? Leg::reply : Leg::masq);
-  const std::string cip = to_string(c.client.address);
-  const bool v6 = !c.client.address.is_v4();
+/// `router`: who brings this client's requests; none where not known.
+bool no_way_to_client(const Facts& facts, Finding& f, const Prediction& p, const Address& router) {
+  const bool before = p.leg(Leg::reply).cause == LegCause::no_route;
+  if (!before && p.leg(Leg::masq).cause != LegCause::no_route) return false;
+  const PredictedLeg& leg = p.leg(before ? Leg::reply : Leg::masq);
+  const std::string cip = to_string(p.client.address);
+  const bool v6 = !p.client.address.is_v4();
   f.title = "The director has no route to the client " + cip;
-  f.cause = "The reply of " + (c.rip ? to_string(c.rip->address) : std::string("the real server")) +
-            " came in on the director's inside and the director has no route to send it on by. Requests pass all the same: the "
+  f.cause = "The reply of " + to_string(p.rip.address) +
+            " comes in on the director's inside and the director has no route to send it on by. Requests pass all the same: the "
             "director needs no route to the client to take them in.";
   f.evidence.insert(f.evidence.begin(), saved(facts, leg.decides));
   if (auto e = counted(facts, "IpExt:InNoRoutes", "packets to forward for which there was no route")) FindingSink::prove(f, *e);
   if (f.evidence.size() > FindingSink::kEvidence) f.evidence.pop_back();
   for (const std::string& doubt : leg.doubts) FindingSink::unchecked(f, doubt);
-  const Address router = bringer(facts, c);
   f.cure.push_back(Cure{Where::director,
                         std::string(v6 ? "ip -6" : "ip") + " route add default via " +
                             (router.is_none() ? std::string("ROUTER   # ROUTER: the next hop towards the clients")
@@ -46,8 +44,28 @@ bool no_way_to_client(const Facts& facts, Outlook& outlook, Finding& f, const Co
   return true;
 }
 
+/// Before anybody tries: clients that were asked about and cannot be answered.
+void check_settings(const Facts& facts, const Outlook& outlook, FindingSink& sink) {
+  if (!outlook.possible() || facts.clients.empty()) return;
+  for (const Standing& s : outlook.standing()) {
+    const Prediction& p = s.prediction;
+    if (p.leg(Leg::reply).cause != LegCause::no_route && p.leg(Leg::masq).cause != LegCause::no_route) continue;
+    if (s.replies_pass || was_tried(facts, *s.service)) continue;
+    Subject subject;
+    subject.service = p.service;
+    subject.client = to_string(p.client.address);
+    Finding& f = sink.accuse(reply_not_masqueraded, subject, Severity::error, Confidence::likely);
+    if (!f.cause.empty()) {
+      --f.count;  // one missing route, however many destinations it concerns
+    } else if (no_way_to_client(facts, f, p, {})) {
+      FindingSink::unchecked(f, "a connection from that client while lvsdiag watches");
+    }
+  }
+}
+
 void check(const Facts& facts, FindingSink& sink) {
   Outlook outlook(facts);
+  check_settings(facts, outlook, sink);
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record)) continue;
@@ -63,7 +81,7 @@ void check(const Facts& facts, FindingSink& sink) {
           "whom the replies were sent to: this capture of one wire has no MAC addresses, so they may have gone "
           "past the director, straight to the client (LVS101); a capture of an Ethernet interface tells");
     }
-    if (no_way_to_client(facts, outlook, f, c)) continue;
+    if (const Prediction* p = outlook.of(c); p != nullptr && no_way_to_client(facts, f, *p, bringer(facts, c))) continue;
     const std::string rip = c.rip ? to_string(c.rip->address) : std::string("the real server");
     f.title = "Replies reach the director and never leave as " + (c.vip ? to_string(c.vip->address) : std::string("the VIP"));
     f.cause = "The reply of " + rip +
@@ -171,7 +189,8 @@ Keep the rule in /etc/nftables.conf (or `netfilter-persistent save`).
 Legs 1 and 3 of one connection, leg 3 addressed to the director's MAC, the
 outside captured without drops, and a repeated reply or a silence that leg 4
 would have broken. That there is no route to the client is said from the
-director's tables. Never without leg 1. A reply to another MAC, seen on a
+director's tables, and for a client who was named (`--client`) also before
+anybody tries. Never without leg 1. A reply to another MAC, seen on a
 mirrored wire, is LVS101. With kernel state at hand the finding is listed as a
 consequence of 201, 203, 205 or 206; without it they are under `unchecked`.
 )md",

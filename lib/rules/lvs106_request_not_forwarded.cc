@@ -10,15 +10,13 @@ namespace lvsnat::rules {
 namespace {
 
 /// What the director's tables say becomes of such a request, where it is nothing that has a finding of its own.
-bool explained(const Facts& facts, Outlook& outlook, Finding& f, const Connection& c, const std::string& vip) {
-  const Prediction* p = outlook.of(c);
-  if (p == nullptr) return false;
-  const PredictedLeg& request = p->leg(Leg::request);
-  const PredictedLeg& demasq = p->leg(Leg::demasq);
+bool explain(const Facts& facts, Finding& f, const Prediction& p, const std::string& vip) {
+  const PredictedLeg& request = p.leg(Leg::request);
+  const PredictedLeg& demasq = p.leg(Leg::demasq);
   const PredictedLeg* dies = request.fate == LegFate::dies ? &request : demasq.fate == LegFate::dies ? &demasq : nullptr;
   if (dies == nullptr) return false;
-  const std::string rip = to_string(p->rip.address);
-  const std::string ip = c.client.address.is_v4() ? "ip" : "ip -6";
+  const std::string rip = to_string(p.rip.address);
+  const std::string ip = p.rip.address.is_v4() ? "ip" : "ip -6";
   switch (dies->cause) {
     case LegCause::diverted:
       f.title = "Requests to " + vip + " are taken away before IPVS sees them";
@@ -78,8 +76,34 @@ void prove_defence(const Facts& facts, Finding& f) {
   }
 }
 
+bool explained_by_settings(const LegCause cause) {
+  return cause == LegCause::diverted || cause == LegCause::mark_missing || cause == LegCause::no_route ||
+         cause == LegCause::martian;  // loopback_destination: LVS215
+}
+
+/// Before anybody tries: destinations that no request can get to.
+void check_settings(const Facts& facts, const Outlook& outlook, FindingSink& sink) {
+  if (!outlook.possible()) return;
+  for (const Standing& s : outlook.standing()) {
+    const Prediction& p = s.prediction;
+    const bool request = p.leg(Leg::request).fate == LegFate::dies;
+    if (!request && p.leg(Leg::demasq).fate != LegFate::dies) continue;
+    if (!explained_by_settings(p.leg(request ? Leg::request : Leg::demasq).cause) || was_tried(facts, *s.service)) continue;
+    Subject subject;
+    subject.service = p.service;
+    if (!request) subject.real_server = to_string(p.rip.address);
+    Finding& f = sink.accuse(request_not_forwarded, subject, Severity::error, Confidence::likely);
+    if (!f.cause.empty()) {
+      --f.count;  // one setting, however many destinations it concerns
+    } else if (explain(facts, f, p, to_string(p.vip.address))) {
+      FindingSink::unchecked(f, "a connection from a client while lvsdiag watches");
+    }
+  }
+}
+
 void check(const Facts& facts, FindingSink& sink) {
   Outlook outlook(facts);
+  check_settings(facts, outlook, sink);
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || !c.saw(Leg::request) || !c.service) continue;
@@ -115,7 +139,7 @@ void check(const Facts& facts, FindingSink& sink) {
           "director drops them (IPVS defence: drop_packet; a full queue or rate limit), or they left and the capture missed "
           "them.";
       FindingSink::unchecked(f, "whether the capture is whole: tcpdump says at its end what the kernel dropped");
-    } else if (explained(facts, outlook, f, c, vip)) {
+    } else if (const Prediction* p = outlook.of(c); p != nullptr && explain(facts, f, *p, vip)) {
       continue;
     } else {
       f.title = "Requests to " + vip + " are not forwarded to any real server";
@@ -207,7 +231,9 @@ on the way out the same in chain output with `ip daddr 10.1.1.2`; keep both in
 A request to a known service at the director's MAC, both sides captured, nothing
 dropped by the capture, and at least one unpaired retransmission (a single
 unpaired packet is no absence). With kernel state it lists what that excludes
-and names the cause as 203-206, 212 or 215 instead where it can.
+and names the cause as 203-206, 212 or 215 instead where it can. From the tables
+alone, before anybody tries, it says what no request can pass: a rule that gives
+them another destination, a mark that none gives, no route to the real server.
 )md",
     .check = check,
 };

@@ -134,6 +134,12 @@ std::vector<Standing> Outlook::standing() const {
   return all;
 }
 
+bool was_tried(const Facts& facts, const Service& service) {
+  return std::any_of(facts.tallies.begin(), facts.tallies.end(), [&](const ServiceTally& t) {
+    return same_service(t.service, service) && t.legs[index(Leg::request)] + t.legs[index(Leg::demasq)] != 0;
+  });
+}
+
 std::vector<Forecast> forecasts(const Facts& facts) {
   constexpr std::size_t kRows = 256, kClients = 3;
   std::vector<Forecast> out;

@@ -46,6 +46,9 @@ class Outlook {
   std::map<Key, std::optional<Prediction>> made_;
 };
 
+/// Were requests to this service captured? Then packets speak for themselves, and predictions only explain them.
+bool was_tried(const Facts& facts, const Service& service);
+
 /// The four legs of each destination, for the clients seen (a few of them) or for an example; at most 256.
 std::vector<Forecast> forecasts(const Facts& facts);
 

@@ -119,6 +119,7 @@ void Wire::take_transport(const Packet& packet) {
       if (!mac_of(packet.destination_mac).is_none()) flow.own = mac_of(packet.destination_mac);
     }
     if (flow.first_request.frame == 0) flow.first_request = here;
+    if (tcp && flow.replies != 0 && ack && !syn && (packet.tcp_flags & kRst) == 0) flow.acknowledged = true;
     if (tcp && (packet.tcp_flags & kRst) != 0 && flow.replies != 0 && flow.requests > 1 && !flow.reset_by_client) {
       flow.reset_by_client = true;
       flow.reset = here;
@@ -214,6 +215,20 @@ void judge_wire(const KernelState* state, const Directors& directors, const WayB
     }
     return std::nullopt;
   };
+  // The client goes on after a reply that went elsewhere, as all of them did: so it came as the VIP's, and by a director.
+  const auto accepted = [](const Wire::Flow& flow) { return flow.acknowledged && flow.replies_else == flow.replies; };
+  // A MAC that an address of the director has in a table may be an old one: then nothing that is sent there ever gets on.
+  std::map<Mac, std::pair<std::uint64_t, bool>> elsewhere;  // connections whose replies were sent again, and did any get on?
+  for (const Wire::Flow& flow : wire.flows()) {
+    if (flow.replies_else == 0) continue;
+    auto& [stuck, got_on] = elsewhere[flow.elsewhere];
+    if (flow.protocol != kTcp || accepted(flow)) got_on = true;
+    if (flow.protocol == kTcp && flow.opened && flow.replies >= 2) ++stuck;
+  }
+  const auto dead = [&elsewhere](const Mac& mac) {
+    const auto found = elsewhere.find(mac);
+    return found != elsewhere.end() && !found->second.second && found->second.first >= 2;
+  };
   std::uint64_t right = 0, hidden = 0, one_sided = 0, refused = 0;
   std::optional<Address> refuser;
   const auto accuse_reset = [&](const Wire::Flow& flow) {
@@ -265,7 +280,8 @@ void judge_wire(const KernelState* state, const Directors& directors, const WayB
       continue;
     }
     // Two MACs of one director: addressed by the one, sending with the other.
-    if (directors.macs.contains(flow.elsewhere) && directors.macs.contains(flow.from)) {
+    const bool known = directors.macs.contains(flow.elsewhere) && directors.macs.contains(flow.from);
+    if (accepted(flow) || (known && !dead(flow.elsewhere))) {
       ++right;
       continue;
     }
@@ -273,7 +289,8 @@ void judge_wire(const KernelState* state, const Directors& directors, const WayB
     subject.real_server = to_string(flow.server.address);
     subject.client = to_string(flow.client.address);
     subject.gateway = to_string(flow.elsewhere);
-    Finding& f = sink.accuse(rules::reply_sent_to_other_mac, subject, Severity::error, Confidence::certain);
+    Finding& f =
+        sink.accuse(rules::reply_sent_to_other_mac, subject, Severity::error, known ? Confidence::likely : Confidence::certain);
     const auto whose = owner(flow.elsewhere);
     const std::string who = to_string(flow.elsewhere) + (whose ? " (" + to_string(*whose) + ")" : "");
     f.title = "Replies from " + to_string(flow.server.address) + " to " + to_string(flow.client.address) + " leave to " + who +
@@ -300,7 +317,8 @@ void judge_wire(const KernelState* state, const Directors& directors, const WayB
     const Neighbour* n = gw.is_none() ? nullptr : find_neighbour(*state, gw);
     if (n != nullptr && n->mac == flow.elsewhere) {
       FindingSink::cure(f, cures::flush_neighbour(gw, n->dev));
-      f.cause += " The gateway address " + to_string(gw) + " has that MAC in this host's neighbour table: an old entry.";
+      f.cause += " The gateway address " + to_string(gw) + " has that MAC in this host's neighbour table: an old entry" +
+                 std::string(known ? ", for no reply that was sent there was ever acknowledged." : ".");
     } else if (!gw.is_none()) {
       FindingSink::cure(f, cures::gateway(gw, arrival_device(*state, directors, flow.server.address)));
       FindingSink::cure(f, cures::flush_cache(!flow.server.address.is_v4()));

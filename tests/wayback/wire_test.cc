@@ -157,6 +157,53 @@ TEST(Wire, AReplyThatWentToTheDirectorIsNotAccusedForTheClientsReset) {
                           [](const std::string& note) { return note.find("LVS104") != std::string::npos; }));
 }
 
+/// `from` asks for `target`, RFC 826.
+std::vector<std::uint8_t> who_has(const char* mac, const char* from, const char* target) {
+  std::vector<std::uint8_t> f(42, 0);
+  std::memset(&f[0], 0xff, 6);
+  std::memcpy(&f[6], parse_mac(mac)->bytes.data(), 6);
+  const std::uint8_t header[] = {0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1};
+  std::memcpy(&f[12], header, sizeof header);
+  std::memcpy(&f[22], parse_mac(mac)->bytes.data(), 6);
+  std::memcpy(&f[28], &parse_address(from)->bytes[12], 4);
+  std::memcpy(&f[38], &parse_address(target)->bytes[12], 4);
+  return f;
+}
+
+/// The real server's table has kOther as the director's MAC; requests come from kDirector, which says that it is the director,
+/// too. Two connections.
+std::vector<Finding> other_mac_in_the_table(bool acknowledged) {
+  Capture c;
+  c.bytes.push_back(who_has(kDirector, "10.1.1.9", "10.1.1.2"));
+  for (const std::uint16_t port : {std::uint16_t{4000}, std::uint16_t{4001}}) {
+    c.bytes.push_back(segment(kDirector, kOwn, "192.168.1.254", port, "10.1.1.2", 80, 0x02));
+    for (int i = 0; i < 2; ++i) c.bytes.push_back(segment(kOwn, kOther, "10.1.1.2", 80, "192.168.1.254", port, 0x12));
+    if (acknowledged && port == 4001) c.bytes.push_back(segment(kDirector, kOwn, "192.168.1.254", port, "10.1.1.2", 80, 0x10));
+  }
+  const Wire wire = c.feed();
+  KernelState state;
+  Neighbour director;
+  director.address = *parse_address("10.1.1.9");
+  director.dev = "eth0";
+  director.mac = *parse_mac(kOther);
+  director.state = "PERMANENT";
+  state.neighbours.push_back(director);
+  WayBackQuestion q;
+  q.directors = {director.address};
+  std::vector<Finding> found = trace_way_back(&state, q, &wire).findings;
+  std::erase_if(found, [](const Finding& f) { return f.code != 309; });
+  return found;
+}
+
+TEST(Wire, AnOldMacOfTheGatewayIsOneWhereNothingGetsOn) {
+  const std::vector<Finding> found = other_mac_in_the_table(false);
+  ASSERT_FALSE(found.empty());
+  EXPECT_EQ(found[0].confidence, Confidence::likely);
+  EXPECT_EQ(found[0].subject.gateway, kOther);
+}
+
+TEST(Wire, ADirectorMayTakeRepliesByOneMacAndSendRequestsByAnother) { EXPECT_TRUE(other_mac_in_the_table(true).empty()); }
+
 TEST(Wire, NoMemoryWithoutBound) {
   Wire wire;
   for (std::uint32_t i = 0; i < Wire::kMaxFlows + 10; ++i) {

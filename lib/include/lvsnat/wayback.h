@@ -55,6 +55,7 @@ class LVSNAT_EXPORT Wire {
     Mac from, to;                    // where requests came from, and where the last reply went; none: not told
     Mac own;                         // the real server's own, as requests name it
     std::uint64_t replies_else = 0;  // that went to another MAC than `from`
+    bool acknowledged = false;       // TCP: the client went on after a reply, so the reply reached it
     bool reset_by_client = false;    // a RST from the client after a SYN-ACK: it got what it never asked for
     bool hides_destination = false;  // cooked capture: no destination MAC
     Sighting first_request, first_else, reset;
