@@ -40,6 +40,8 @@ TEST(Layers, PointOneWay) {
   EXPECT_EQ(includes("lib/facts/a.cc", "#include \"rules/rules.h\""),
             "lib/facts/a.cc:2: lib/facts must not include \"rules/rules.h\": layers point the other way\n");
   EXPECT_NE(includes("lib/base/a.cc", "#include \"decode/ip.h\""), "");
+  EXPECT_EQ(includes("lib/track/a.cc", "#include <emmintrin.h>"), "");
+  EXPECT_NE(includes("lib/rules/a.cc", "#include <emmintrin.h>"), "");
   EXPECT_NE(includes("lib/decode/a.h", "  #  include \"track/tracker.h\""), "");
   EXPECT_NE(includes("lib/capture/a.cc", "#include \"decode/ip.h\""), "");
   EXPECT_NE(includes("lib/render/a.cc", "#include \"capture/pcapng.h\""), "");
