@@ -486,6 +486,7 @@ void Surveyor::count_forgotten() {
     }
     PairTally& p = pair(s.outer >= 0 ? r.endpoint[s.outer] : track::kNone, s.inner >= 0 ? r.endpoint[s.inner] : track::kNone);
     facts.connections.total += tally.connections;
+    facts.suspects_left_out += tally.connections;
     facts.half_open += tally.half_open;
     facts.completed += tally.completed;
     facts.service_packets += tally.packets;
@@ -565,6 +566,7 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
       return;
     case ConnectionKind::masqueraded: {
       if (gone != nullptr && gone->quoted) {
+        if (facts.suspects_left_out != 0) --facts.suspects_left_out;
         const PairTally& p =
             pair(s.outer >= 0 ? r.endpoint[s.outer] : track::kNone, s.inner >= 0 ? r.endpoint[s.inner] : track::kNone);
         if (p.service >= 0) c.service = static_cast<std::uint32_t>(p.service);

@@ -139,7 +139,9 @@ Report make_report(const Facts& facts, Diagnosis d) {
   }
   const bool nothing_read = !facts.sources.empty() && std::all_of(facts.sources.begin(), facts.sources.end(),
                                                                   [](const SourceStatistics& s) { return s.refused; });
-  const bool diagnosed = r.connections.total != 0 || facts.state != nullptr || error || warning;
+  // A state that does not tell whether there are services says nothing of them.
+  const bool state_tells = facts.state != nullptr && (facts.state->known.services || !facts.services.empty());
+  const bool diagnosed = r.connections.total != 0 || state_tells || error || warning;
   if (nothing_read && facts.state == nullptr) {
     r.verdict = Verdict::unknown;
   } else if (error) {

@@ -59,7 +59,7 @@ class LiveReader {
     }
     neighbours();
     read_live_files(kProc, state_);
-    if (state_.ipvs.present) ipvs();
+    if (state_.ipvs.present || !state_.known.services) ipvs();
     put_in_order(state_);
     read_live_nft(kProc, kModules, state_);
     return std::move(state_);
@@ -153,6 +153,7 @@ class LiveReader {
   // ---- IPVS
 
   void ipvs_from_files(const std::string& why) {
+    if (!state_.ipvs.present) return;  // without /proc, of which a gap tells already
     if (const auto text = read_file(std::string(kProc) + "/net/ip_vs", 16u << 20)) {
       static_cast<void>(parse_proc_ip_vs(*text, state_));
     }
@@ -178,6 +179,7 @@ class LiveReader {
     if (!opened) return ipvs_from_files(opened.error().message);
     NetlinkSocket& socket = *opened;
     const auto id = family(socket);
+    if (!id && !state_.ipvs.present) return;
     if (!id) return ipvs_from_files("the kernel lists no such family");
     const auto request = [&id](std::uint8_t command) { return Request(*id).head(genlmsghdr{command, IPVS_GENL_VERSION, 0}); };
     const auto attributes = [](Bytes body) {
@@ -222,7 +224,7 @@ class LiveReader {
       if (!status) return ipvs_from_files(status.error().message);
     }
     for (ServiceMessage& message : services) state_.ipvs.services.push_back(std::move(message.service));
-    state_.known.services = state_.known.counters_of_services = true;
+    state_.ipvs.present = state_.known.services = state_.known.counters_of_services = true;
     int error = 0;
     ServiceTimeouts timeouts;
     bool told = false;

@@ -228,8 +228,10 @@ void read_live_files(const fs::path& proc, KernelState& state) {
   std::error_code error;
   state.ipvs.present = fs::exists(proc / "net/ip_vs", error);
   if (!state.ipvs.present) {
-    // No such file is the kernel's answer: there is no IPVS in this namespace.
-    state.known.services = state.known.connections = !error;
+    // No such file is the kernel's answer, there is no IPVS in this namespace; but only where the kernel's files are.
+    const bool answered = !error && fs::exists(proc / "net/dev", error);
+    state.known.services = state.known.connections = answered;
+    if (!answered) state.gaps.push_back({"/proc/net", "it is not there", "whether there is IPVS, and its connections"});
     return;
   }
   constexpr std::size_t kConnections = 16u << 20;

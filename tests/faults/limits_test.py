@@ -88,6 +88,7 @@ class Threads(unittest.TestCase):
                 self.assertEqual(done.stderr.count('\n'), 1)
             # The others need none.
             self.assertEqual(run(LVSDIAG, '-r', copy.name, preexec_fn=alone).returncode, 2)
+            self.assertIn(run(LVSTRACE, '-r', copy.name, '--client', '192.168.1.254', preexec_fn=alone).returncode, (0, 1, 2))
 
 
 class FileSize(unittest.TestCase):

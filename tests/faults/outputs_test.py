@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Where output cannot go: full disks, and paths that are not what they should be. What was found out is told all the same, what
 was written is whole, nothing is overwritten unasked and nothing is left behind."""
+import errno
 import os
 import stat
 import subprocess
 import unittest
 
-from programs import BROKEN, HEALTHY, LVSDIAG, LVSTOP, LVSTRACE, enter, report, run, wait_for
+from programs import BROKEN, CONFINES, HEALTHY, LVSDIAG, LVSTOP, LVSTRACE, enter, report, run, wait_for
 
 
 class FullDisk(unittest.TestCase):
@@ -94,6 +95,62 @@ class FullDisk(unittest.TestCase):
             done = run(LVSDIAG, '-r', HEALTHY, option, '/mnt/file')
             self.assertEqual((done.returncode, done.stdout), (3, ''), done)
             self.assertIn('Read-only file system', done.stderr)
+
+
+@unittest.skipUnless(CONFINES, 'a sanitizer needs more')
+class MemoryGroup(unittest.TestCase):
+    """A control group of its own, inside the one that this runs in."""
+
+    def setUp(self):
+        with open('/proc/self/cgroup', encoding='ascii') as groups:
+            mine = {name: path for _, name, path in (line.rstrip('\n').split(':', 2) for line in groups)}
+        if 'memory' in mine:
+            self.group, self.limit = f"/sys/fs/cgroup/memory{mine['memory'].rstrip('/')}", 'memory.limit_in_bytes'
+        else:
+            self.group, self.limit = f"/sys/fs/cgroup{mine.get('', '/').rstrip('/')}", 'memory.max'
+        self.group += f'/lvsnat-{os.getpid()}'
+        try:
+            os.mkdir(self.group)
+        except OSError as error:
+            self.skipTest(f'no control group can be made here: {error}')
+        self.addCleanup(self.remove)
+        if not os.path.exists(f'{self.group}/{self.limit}'):
+            self.skipTest('no control of memory here')
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'mode=777', 'none', '/mnt'], check=True)
+        self.addCleanup(subprocess.run, ['umount', '/mnt'], check=True)
+
+    def remove(self):
+        # A group is empty a moment after its last process has ended.
+        def gone():
+            try:
+                os.rmdir(self.group)
+            except OSError as error:
+                return error.errno == errno.ENOENT
+            return True
+        wait_for(gone, 'the end of the group')
+
+    def limited(self, mebibytes):
+        with open(f'{self.group}/{self.limit}', 'w', encoding='ascii') as file:
+            file.write(str(mebibytes << 20))
+
+        def inside():
+            with open(f'{self.group}/cgroup.procs', 'w', encoding='ascii') as file:
+                file.write(str(os.getpid()))
+        return inside
+
+    def test_64_mebibytes_are_enough_and_too_little_leaves_nothing_half_done(self):
+        for program, words in ((LVSDIAG, ()), (LVSTRACE, ('--client', '192.168.1.254')), (LVSTOP, ('--once',))):
+            with self.subTest(os.path.basename(program)):
+                plain = run(program, '-r', BROKEN, *words)
+                done = run(program, '-r', BROKEN, *words, preexec_fn=self.limited(64))
+                self.assertEqual((done.returncode, done.stdout), (plain.returncode, plain.stdout))
+                # The kernel kills it, and says nothing; whatever has a name then is whole.
+                killed = run(program, '-r', BROKEN, *words, '-w', '/mnt/kept', preexec_fn=self.limited(1))
+                self.assertIn(killed.returncode, (-9, plain.returncode), killed)
+                for name in os.listdir('/mnt'):
+                    again = run(LVSDIAG, '-r', f'/mnt/{name}', '--format', 'json')
+                    self.assertFalse(report(again.stdout)['sources'][0].get('problem'), again.stdout)
+                    os.unlink(f'/mnt/{name}')
 
 
 class Paths(unittest.TestCase):

@@ -111,6 +111,21 @@ class WhileReading(Folder):
         self.assertEqual((code, err), (2, ''))
         self.assertIn('LVS101', {f['code'] for f in report(out)['findings']})
 
+    def test_lvstrace_and_lvstop_stopped_and_continued(self):
+        for program, words in ((LVSTRACE, ('--client', '192.168.1.254')), (LVSTOP, ('--once',)),
+                               (LVSTOP, ('--format', 'ndjson'))):
+            with self.subTest((os.path.basename(program), words)):
+                plain = run(program, '-r', BROKEN, *words)
+                running = self.reading(program, *words)
+                for _ in range(5):
+                    running.process.send_signal(signal.SIGTSTP)
+                    wait_for(lambda: running.status().get('State', '').startswith('T'), 'the stop', running.process)
+                    running.process.send_signal(signal.SIGCONT)
+                    wait_for(lambda: not running.status().get('State', '').startswith('T'), 'going on', running.process)
+                code, out, err = running.end()
+                self.assertEqual(code, plain.returncode, err)
+                self.assertNotEqual(out, '')
+
     def test_those_that_mean_nothing_here_end_it_as_everywhere(self):
         for how in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
             self.assertEqual(self.reading(LVSDIAG).end(how)[0], -how)

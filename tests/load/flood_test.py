@@ -177,6 +177,8 @@ def main():
             expect(same, f"the ten as without: {found['legs']} and {calm['legs']}")
             expect(accused(calm['answer']) == accused(found['answer']),
                    f"as without: {accused(calm['answer'])} and {accused(found['answer'])}")
+            tally = found['answer']['connections']
+            expect(tally['total'] == tally['healthy'] + tally['broken'] + tally['undecided'], f'a sum: {tally}')
             if kind == 'syn':
                 expect(total_connections(found) >= min(options.tuples, size // 2), 'all are counted, those that left too')
                 expect('LVS124' in {f['code'] for f in found['answer']['findings']}, 'a flood')
