@@ -100,8 +100,9 @@ class WhileReading(Folder):
         self.assertEqual(code, 2)
         self.assertIn('LVS101', {f['code'] for f in report(out)['findings']})
 
+    # In a process group of its own, whose parent is of the same session: in an orphaned one, as under nohup, nothing stops.
     def test_stopped_and_continued(self):
-        running = self.reading(LVSDIAG, '--format', 'json')
+        running = self.reading(LVSDIAG, '--format', 'json', preexec_fn=os.setpgrp)
         for _ in range(20):
             running.process.send_signal(signal.SIGTSTP)
             wait_for(lambda: running.status().get('State', '').startswith('T'), 'the stop', running.process)
@@ -116,7 +117,7 @@ class WhileReading(Folder):
                                (LVSTOP, ('--format', 'ndjson'))):
             with self.subTest((os.path.basename(program), words)):
                 plain = run(program, '-r', BROKEN, *words)
-                running = self.reading(program, *words)
+                running = self.reading(program, *words, preexec_fn=os.setpgrp)
                 for _ in range(5):
                     running.process.send_signal(signal.SIGTSTP)
                     wait_for(lambda: running.status().get('State', '').startswith('T'), 'the stop', running.process)
