@@ -16,6 +16,13 @@ namespace {
 bool passed_over(const Facts& facts, const Connection& c) {
   if (c.kind != ConnectionKind::masqueraded || !c.service || *c.service >= facts.services.size() || facts.inferred) return false;
   const LegCount& masq = c.leg(Leg::masq);
+  // Another host that has the VIP, too, refuses what it does not know (LVS117, LVS120).
+  const auto claimed = facts.macs.find(c.vip ? c.vip->address : Address{});
+  if (!c.vip || (claimed != facts.macs.end() && claimed->second.size() > 1)) return false;
+  if (masq.packets != 0 && !facts.director_macs.empty()) {
+    const Mac from = facts.path(masq.path).source;
+    if (!from.is_none() && !facts.is_director(from)) return false;
+  }
   return c.protocol == kTcp && c.saw_syn && c.leg(Leg::request).syn && masq.rst && !masq.syn && !masq.data && masq.ttl == 64 &&
          !c.saw(Leg::demasq) && !c.saw(Leg::reply);
 }
