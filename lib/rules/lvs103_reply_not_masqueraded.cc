@@ -50,7 +50,8 @@ void check_settings(const Facts& facts, const Outlook& outlook, FindingSink& sin
   for (const Standing& s : outlook.standing()) {
     const Prediction& p = s.prediction;
     if (p.leg(Leg::reply).cause != LegCause::no_route && p.leg(Leg::masq).cause != LegCause::no_route) continue;
-    if (s.replies_pass || was_tried(facts, *s.service)) continue;
+    // Where rp_filter asks for the way back, the request is gone already (LVS206).
+    if (p.leg(Leg::request).fate == LegFate::dies || s.replies_pass || was_tried(facts, *s.service)) continue;
     Subject subject;
     subject.service = p.service;
     subject.client = to_string(p.client.address);

@@ -21,8 +21,8 @@ bool explain(const Facts& facts, Finding& f, const Prediction& p, const std::str
     case LegCause::diverted:
       f.title = "Requests to " + vip + " are taken away before IPVS sees them";
       f.cause =
-          "A rule of the director gives them another destination in prerouting; IPVS comes later, at input, and finds no "
-          "service for that one.";
+          "A rule of the director gives them another destination in prerouting; IPVS comes later, at input, and looks "
+          "for a service of that one.";
       f.cure.push_back(Cure{Where::director,
                             "nft -a list ruleset   # remove that rule, or let it leave out the service's address",
                             "/etc/nftables.conf, or whoever loads the rule"});
@@ -68,8 +68,9 @@ void prove_defence(const Facts& facts, Finding& f) {
   const auto count = sysctl_number(*facts.state, "net.netfilter.nf_conntrack_count");
   const auto most = sysctl_number(*facts.state, "net.netfilter.nf_conntrack_max");
   if (count && most && *most > 0 && *count >= *most * 95 / 100) {
-    FindingSink::prove(f, saved(facts, "net.netfilter.nf_conntrack_count = " + std::to_string(*count) + " of at most " +
-                                           std::to_string(*most) + ": the table is full"));
+    FindingSink::prove(
+        f, saved(facts, "net.netfilter.nf_conntrack_count = " + std::to_string(*count) + " of at most " + std::to_string(*most) +
+                            (*count >= *most ? ": the table is full" : ": the table is nearly full")));
     FindingSink::cure(
         f, Cure{Where::director, "sysctl -w net.netfilter.nf_conntrack_max=" + std::to_string(std::max(*most * 4, 262'144LL)),
                 "/etc/sysctl.d/60-lvs-nat.conf"});

@@ -31,22 +31,27 @@ bool wrong_wire(const Facts& facts, Finding& f, const Address& rip) {
     const InterfaceAddress*& slot = a.dev == d.dev ? here : there;
     if (slot == nullptr || facts.vips.contains(a.address)) slot = &a;
   }
-  if (there == nullptr) return false;
+  // Without the VIP as culprit, a host that is down in a network with two interfaces looks the same.
+  if (there == nullptr || here == nullptr || !facts.vips.contains(here->address)) return false;
+  // Another real server answers by that very interface: it is the right one.
+  for (const Suspect& s : facts.suspects) {
+    const Connection& c = s.connection;
+    if (!c.rip || !c.saw(Leg::reply)) continue;
+    question.destination = c.rip->address;
+    if (decide_output(state, question).dev == d.dev) return false;
+  }
   f.title = "The director looks for the real server " + to_string(rip) + " on " + d.dev + ", where it is not";
   f.cause = "The director's route to " + to_string(rip) + " leads out of " + d.dev + ", where nobody has this address; " +
             there->dev + " has an address of the same network (" + to_string(there->address) + "/" +
-            std::to_string(there->length) + "), and the real servers are most likely there." +
-            (here != nullptr && facts.vips.contains(here->address)
-                 ? " The route came with the VIP: it was added with the netmask of that network (" + to_string(here->address) +
-                       "/" + std::to_string(here->length) + ") instead of a full one."
-                 : std::string());
+            std::to_string(there->length) +
+            "), and the real servers are most likely there. The route came with the VIP: it was added with the netmask of that "
+            "network (" +
+            to_string(here->address) + "/" + std::to_string(here->length) + ") instead of a full one.";
   f.evidence.insert(f.evidence.begin(), saved(facts, d.explanation));
   if (f.evidence.size() > FindingSink::kEvidence) f.evidence.pop_back();
-  if (here != nullptr && facts.vips.contains(here->address)) {
-    const std::uint8_t full = rip.is_v4() ? 32 : 128;
-    FindingSink::cure(f, cures::add_address(Prefix{here->address, full}, d.dev));
-    FindingSink::cure(f, cures::remove_address(Where::director, Prefix{here->address, here->length}, d.dev));
-  }
+  const std::uint8_t full = rip.is_v4() ? 32 : 128;
+  FindingSink::cure(f, cures::add_address(Prefix{here->address, full}, d.dev));
+  FindingSink::cure(f, cures::remove_address(Where::director, Prefix{here->address, here->length}, d.dev));
   FindingSink::cure(
       f, Cure{Where::director,
               std::string(rip.is_v4() ? "ip" : "ip -6") + " route get " + to_string(rip) + "   # must name " + there->dev,

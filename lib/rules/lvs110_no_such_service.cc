@@ -50,8 +50,11 @@ void tell_passed_over(const Facts& facts, Outlook& outlook, Finding& f, const Co
     const bool backup = std::any_of(sync.begin(), sync.end(), [](const SyncDaemon& d) { return !d.master; });
     if (sysctl_number(*facts.state, "net.ipv4.vs.backup_only").value_or(0) != 0 && (backup || sync.empty())) {
       f.cause +=
-          "net.ipv4.vs.backup_only is 1: while a backup synchronisation daemon runs, that tells IPVS to leave every "
-          "packet alone, since another director is to do the work. Requests come here all the same.";
+          std::string("net.ipv4.vs.backup_only is 1: ") +
+          (backup ? "since a backup synchronisation daemon runs here" : "if a backup synchronisation daemon runs here") +
+          ", that tells IPVS to leave every packet alone, for another director is to do the work. Requests come here all the "
+          "same.";
+      if (!backup) FindingSink::unchecked(f, "whether a synchronisation daemon runs: ipvsadm -L --daemon");
       FindingSink::prove(f, setting(facts, "net.ipv4.vs.backup_only"));
       if (backup) FindingSink::prove(f, saved(facts, "a backup synchronisation daemon runs (ipvsadm -L --daemon)"));
       FindingSink::cure(f, Cure{Where::director, "sysctl -w net.ipv4.vs.backup_only=0",
