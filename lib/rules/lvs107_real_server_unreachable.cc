@@ -34,11 +34,12 @@ bool wrong_wire(const Facts& facts, Finding& f, const Address& rip) {
   // Without the VIP as culprit, a host that is down in a network with two interfaces looks the same.
   if (there == nullptr || here == nullptr || !facts.vips.contains(here->address)) return false;
   // Another real server answers by that very interface: it is the right one.
-  for (const Suspect& s : facts.suspects) {
-    const Connection& c = s.connection;
-    if (!c.rip || !c.saw(Leg::reply)) continue;
-    question.destination = c.rip->address;
-    if (decide_output(state, question).dev == d.dev) return false;
+  for (const ServiceTally& service : facts.tallies) {
+    for (const DestinationTally& t : service.destinations) {
+      if (t.legs[index(Leg::reply)] == 0) continue;
+      question.destination = t.destination.rip;
+      if (decide_output(state, question).dev == d.dev) return false;
+    }
   }
   f.title = "The director looks for the real server " + to_string(rip) + " on " + d.dev + ", where it is not";
   f.cause = "The director's route to " + to_string(rip) + " leads out of " + d.dev + ", where nobody has this address; " +
