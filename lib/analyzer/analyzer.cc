@@ -212,7 +212,7 @@ struct Analyzer::Impl {
   std::size_t cached_pairs = ~std::size_t{0};
   const Roles& retirement_roles() {
     if (cached_pairs != journal.pairs().size()) {
-      cached_roles = assign_roles(*tracker, journal, options.declared, options.state.get());
+      cached_roles = assign_roles(*tracker, journal, options.declared, options.state.get(), take_census(*tracker, journal));
       cached_pairs = journal.pairs().size();
     }
     return cached_roles;
@@ -260,6 +260,7 @@ struct Analyzer::Impl {
   Facts facts(std::vector<SourceStatistics> of_sources) const {
     SurveyInput in;
     in.tracker = tracker.get();
+    in.key = key;
     in.journal = &journal;
     in.declared = &options.declared;
     in.state = options.state.get();
@@ -273,9 +274,10 @@ struct Analyzer::Impl {
     in.last = options.live ? std::max(last, now) : last;
     in.live = options.live;
     in.retired = &retired_tallies;
-    surveyed_roles = assign_roles(*tracker, journal, options.declared, options.state.get());
+    Census census = take_census(*tracker, journal);
+    surveyed_roles = assign_roles(*tracker, journal, options.declared, options.state.get(), census);
     in.roles = &surveyed_roles;
-    Facts facts = survey(in);
+    Facts facts = survey(in, std::move(census));
     facts.clients = options.clients;
     facts.later = later ? &*later : nullptr;
     return facts;

@@ -173,8 +173,7 @@ const RetiredRecord* Journal::find_retired(std::uint32_t id) const {
   return id >= kRetiredIds && id - kRetiredIds < retired_.size() ? &retired_[id - kRetiredIds] : nullptr;
 }
 
-const std::vector<WayClue>* Journal::clues(std::uint32_t record) const {
-  if (record / 64 >= noted_.size() || (noted_[record / 64] >> (record % 64) & 1) == 0) return nullptr;
+const std::vector<WayClue>* Journal::find_clues(std::uint32_t record) const {
   const auto found = clues_.find(record);
   return found == clues_.end() ? nullptr : &found->second;
 }
@@ -184,8 +183,7 @@ void Journal::note_clue(Clue::Kind kind, const track::Observation& o, const Pack
   if (found == clues_.end()) {
     if (clues_.size() >= kMaxNotedRecords) return;
     found = clues_.emplace(o.record, std::vector<WayClue>{}).first;
-    if (noted_.size() <= o.record / 64) noted_.resize(o.record / 64 + 1);
-    noted_[o.record / 64] |= std::uint64_t{1} << (o.record % 64);
+    noted_.insert(o.record);
   }
   if (found->second.size() >= kMaxCluesPerRecord) return;
   Clue clue;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "facts/facts.h"
+#include "facts/record_set.h"
 #include "track/tracker.h"
 
 namespace lvsnat {
@@ -72,7 +73,9 @@ class Journal {
   /// `packets` is the batch that produced `output`.
   void note(std::span<const Packet> packets, const track::Tracker::Output& output, const track::Tracker& tracker);
 
-  [[nodiscard]] const std::vector<WayClue>* clues(std::uint32_t record) const;
+  [[nodiscard]] const std::vector<WayClue>* clues(std::uint32_t record) const {
+    return noted_.contains(record) ? find_clues(record) : nullptr;
+  }
   [[nodiscard]] const std::vector<IcmpNote>& icmp() const { return icmp_; }
   [[nodiscard]] std::uint64_t icmp_left_out() const { return icmp_left_out_; }
   [[nodiscard]] const std::vector<Question>& questions() const { return questions_; }
@@ -102,6 +105,7 @@ class Journal {
   }
 
  private:
+  [[nodiscard]] const std::vector<WayClue>* find_clues(std::uint32_t record) const;
   void note_clue(Clue::Kind kind, const track::Observation& observation, const Packet& packet);
   void retire(std::uint32_t id, const track::Record& record, Timestamp forgotten);
   void forget(const RetiredRecord& gone);
@@ -118,7 +122,7 @@ class Journal {
   void claim(const Packet& packet, const Address& address, const Mac& mac, Assertion how);
 
   std::unordered_map<std::uint32_t, std::vector<WayClue>> clues_;
-  std::vector<std::uint64_t> noted_;  // a bit for each record that had clues: most have none, and all are asked for them
+  RecordSet noted_;  // those that had clues: most have none, and all are asked for them
   std::vector<IcmpNote> icmp_;
   // By kind and, of those that are about a connection, its server's endpoint: no storm about one crowds out the next.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> icmp_per_kind_;

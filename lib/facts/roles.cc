@@ -73,30 +73,30 @@ struct FullNatPair {
 };
 
 /// Full NAT leaves no client endpoint to join by, but both initial sequence numbers; the inner half has lost a hop.
-std::vector<FullNatPair> full_nat_pairs(const track::Tracker& tracker) {
+std::vector<FullNatPair> full_nat_pairs(const track::Tracker& tracker, const Census& census) {
   constexpr std::size_t kMost = 200'000;
   std::vector<FullNatPair> pairs;
   std::unordered_map<std::uint64_t, std::uint32_t> halves;
-  for (std::uint32_t id = 0; id < tracker.high_water() && halves.size() < kMost; ++id) {
-    if (!tracker.in_use(id) || tracker.is_joined(id) || tracker.is_opening(id)) continue;  // a lone SYN has no second half
+  census.lone_others.for_each([&](std::uint32_t id) {  // an opening has no second half
+    if (halves.size() >= kMost) return;
+    const track::Glimpse seen = tracker.glimpse(id);
+    if (seen.protocol != kTcp || (seen.way[0].flags & seen.way[1].flags & track::kSawSyn) == 0) return;
     const track::Record r = tracker.record(id);
-    if (r.protocol != kTcp) continue;
-    if ((r.way[0].flags & r.way[1].flags & track::kSawSyn) == 0) continue;
     const auto [other, first] = halves.try_emplace(std::uint64_t{r.client_isn} << 32 | r.server_isn, id);
-    if (first) continue;
+    if (first) return;
     const track::Record o = tracker.record(other->second);
     // The same server on both halves is plain source NAT.
-    if (o.client == r.client || o.endpoint[0] == r.endpoint[0] || o.way[0].ttl == r.way[0].ttl) continue;
-    if (o.t0 - r.t0 > 5 * kSecond || r.t0 - o.t0 > 5 * kSecond) continue;
+    if (o.client == r.client || o.endpoint[0] == r.endpoint[0] || o.way[0].ttl == r.way[0].ttl) return;
+    if (o.t0 - r.t0 > 5 * kSecond || r.t0 - o.t0 > 5 * kSecond) return;
     const bool this_is_inner = r.way[0].ttl < o.way[0].ttl;
     pairs.push_back(this_is_inner ? FullNatPair{other->second, id} : FullNatPair{id, other->second});
-  }
+  });
   return pairs;
 }
 
 /// Frames that only the director makes give its MACs away: leg 2 out, leg 4 out.
 void find_director(Roles& roles, const track::Tracker& tracker, const Journal& journal, const KernelState* state,
-                   const std::vector<FullNatPair>& full_nat) {
+                   const std::vector<FullNatPair>& full_nat, const Census& census) {
   if (state != nullptr) {
     for (const Link& link : state->links) {
       if (!link.loopback && !link.mac.is_none()) roles.director_macs.insert(link.mac);
@@ -104,36 +104,14 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
     for (const InterfaceAddress& a : state->addresses) roles.director_addresses.insert(a.address);
   }
   const std::span<const Path> paths = tracker.paths().paths();
-  struct Votes {
-    std::uint32_t inside = 0, outside = 0, taken = 0;
-  };
-  std::vector<Votes> by_path(paths.size());  // there are few paths, and many connections
-  constexpr std::uint32_t kEnough = 50'000;
-  std::uint32_t joined = 0;
-  for (std::uint32_t id = 0; id < tracker.high_water() && joined < kEnough; ++id) {
-    if (!tracker.in_use(id) || !tracker.is_joined(id)) continue;
-    const track::Glimpse r = tracker.glimpse(id);
-    const Sides s = sides_of(r, roles);
-    ++joined;
-    // An opening is a SYN on both sides, and nothing came back.
-    const auto seen = [&](int way) { return r.opening != nullptr ? way % 2 == 0 : r.way[way].packets != 0; };
-    const auto path = [&](int way) { return r.opening != nullptr ? r.opening->path[way / 2] : r.way[way].path; };
-    const int request = s.outer * 2, demasq = s.inner * 2, masq = request + 1, reply = demasq + 1;
-    if (seen(request) && seen(demasq)) {
-      const Mac& source = paths[path(request)].source;
-      if (!source.is_none() && source == paths[path(demasq)].source) continue;  // the client's own
-      ++by_path[path(demasq)].inside;
-      ++by_path[path(request)].taken;
-    }
-    if (seen(reply) && seen(masq)) ++by_path[path(masq)].outside;
-  }
   std::map<Mac, std::uint32_t> inside, outside, taken;
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    const Votes& v = by_path[i];
-    if (v.inside != 0 && !paths[i].source.is_none()) inside[paths[i].source] += v.inside;
-    if (v.outside != 0 && !paths[i].source.is_none()) outside[paths[i].source] += v.outside;
-    if (v.taken != 0 && !paths[i].destination.is_none()) taken[paths[i].destination] += v.taken;
+  for (std::size_t i = 0; i < census.crossings.size(); ++i) {
+    const Census::Crossings& c = census.crossings[i];
+    if (c.demasq != 0 && !paths[i].source.is_none()) inside[paths[i].source] += c.demasq;
+    if (c.masq != 0 && !paths[i].source.is_none()) outside[paths[i].source] += c.masq;
+    if (c.request != 0 && !paths[i].destination.is_none()) taken[paths[i].destination] += c.request;
   }
+  const auto is_inner = [&](std::uint32_t endpoint) { return roles.side_of(endpoint) == Roles::Side::inner; };
   for (const FullNatPair& pair : full_nat) {
     const track::Record outer = tracker.record(pair.outer);
     const track::Record inner = tracker.record(pair.inner);
@@ -152,17 +130,16 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
       if (n * 10 >= most) out.insert(mac);
     }
   };
-  if (joined == 0) {
+  if (!census.any_joined) {
     // Only the inside was captured, then: what brings clients' requests to real servers there is the director, and it alone
     // brings those of many.
     std::map<Mac, std::uint32_t> bringers;
-    for (std::uint32_t id = 0; id < tracker.high_water(); ++id) {
-      if (!tracker.in_use(id) || roles.side_of(tracker.endpoint_of(id, 0)) != Roles::Side::inner) continue;
+    census.for_each_lone(tracker, is_inner, [&](std::uint32_t id) {
       const track::Record r = tracker.record(id);
-      if (r.way[0].packets == 0) continue;
+      if (r.way[0].packets == 0) return;
       const Mac mac = paths[r.way[0].path].source;
       if (!mac.is_none() && !roles.rips.contains(r.client)) ++bringers[mac];
-    }
+    });
     const auto most =
         std::max_element(bringers.begin(), bringers.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     if (most != bringers.end() && most->second >= 2) inside.insert(*most);
@@ -176,43 +153,23 @@ void find_director(Roles& roles, const track::Tracker& tracker, const Journal& j
     if (roles.director_macs.contains(c.mac)) roles.director_addresses.insert(c.address);
   }
   // Its own connections to real servers (health checks): straight from its MAC, with a TTL nobody has lowered.
-  for (std::uint32_t id = 0; id < tracker.high_water(); ++id) {
-    if (!tracker.in_use(id) || tracker.is_joined(id) || roles.side_of(tracker.endpoint_of(id, 0)) != Roles::Side::inner) continue;
+  census.for_each_lone(tracker, is_inner, [&](std::uint32_t id) {
     const track::Record r = tracker.record(id);
     const track::Way& request = r.way[0];
     if (request.packets == 0 || !initial_ttl(request.ttl) || (r.protocol == kTcp && (request.flags & track::kSawSyn) == 0))
-      continue;
+      return;
     const Path& path = paths[request.path];
     const bool from_director = !path.source.is_none() && roles.director_macs.contains(path.source);
     if (from_director && !roles.vips.contains(r.client)) roles.director_addresses.insert(r.client);
-  }
+  });
 }
 
 }  // namespace
 
 bool initial_ttl(std::uint8_t ttl) { return ttl == 64 || ttl == 128 || ttl == 255 || ttl == 1; }
 
-namespace {
-template <typename Any>
-Sides sides_of_any(const Any& r, const Roles& roles) {
-  Sides s;
-  if (r.endpoint[1] != track::kNone) {
-    s.inner = (r.flags & track::kInnerFirst) != 0 ? 0 : 1;
-    s.outer = 1 - s.inner;
-    return s;
-  }
-  const Roles::Side side = roles.side_of(r.endpoint[0]);
-  if (side == Roles::Side::outer) s.outer = 0;
-  if (side == Roles::Side::inner) s.inner = 0;
-  return s;
-}
-}  // namespace
-
-Sides sides_of(const track::Record& r, const Roles& roles) { return sides_of_any(r, roles); }
-Sides sides_of(const track::Glimpse& r, const Roles& roles) { return sides_of_any(r, roles); }
-
 Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const std::vector<Declaration>& declared,
-                   const KernelState* state) {
+                   const KernelState* state, const Census& census) {
   Roles roles;
   for (const Declaration& d : declared) {
     for (const Service& s : d.services) add_service(roles, s);
@@ -228,7 +185,7 @@ Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const 
   const track::EndpointTable& endpoints = tracker.endpoints();
   std::map<std::uint32_t, std::set<std::uint32_t>> inner_of;
   for (const auto& [outer, inner] : journal.pairs()) inner_of[outer].insert(inner);
-  const std::vector<FullNatPair> full_nat = full_nat_pairs(tracker);
+  const std::vector<FullNatPair> full_nat = full_nat_pairs(tracker, census);
   std::set<std::uint32_t> full_nat_outers;
   for (const FullNatPair& pair : full_nat) {
     const std::uint32_t outer = tracker.endpoint_of(pair.outer, 0), inner = tracker.endpoint_of(pair.inner, 0);
@@ -311,7 +268,7 @@ Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const 
       if (served) roles.side[id] = Roles::Side::inner;
     }
   }
-  find_director(roles, tracker, journal, state, full_nat);
+  find_director(roles, tracker, journal, state, full_nat, census);
   return roles;
 }
 

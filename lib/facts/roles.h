@@ -9,8 +9,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "facts/census.h"
 #include "facts/facts.h"
 #include "facts/journal.h"
+#include "facts/vitals.h"
 #include "track/tracker.h"
 
 namespace lvsnat {
@@ -35,16 +37,17 @@ struct Roles {
 };
 
 Roles assign_roles(const track::Tracker& tracker, const Journal& journal, const std::vector<Declaration>& declared,
-                   const KernelState* state);
+                   const KernelState* state, const Census& census);
 
 /// A TTL or hop limit that no router has lowered yet: one of the values that systems begin with.
 bool initial_ttl(std::uint8_t ttl);
 
-/// Which side of a record (0 or 1) is the outer one; nullopt where the record has but one endpoint of unknown role.
-struct Sides {
-  int outer = -1, inner = -1;  // -1: no such side
-};
-Sides sides_of(const track::Record& record, const Roles& roles);
-Sides sides_of(const track::Glimpse& record, const Roles& roles);
+/// `Any`: a track::Record or a track::Glimpse. Neither side where the record has but one endpoint of unknown role.
+template <typename Any>
+Sides sides_of(const Any& record, const Roles& roles) {
+  if (record.endpoint[1] != track::kNone) return sides_of_joined(record);
+  const Roles::Side side = roles.side_of(record.endpoint[0]);
+  return Sides{side == Roles::Side::outer ? 0 : -1, side == Roles::Side::inner ? 0 : -1};
+}
 
 }  // namespace lvsnat

@@ -6,7 +6,9 @@
 #include <tuple>
 #include <vector>
 
+#include "facts/distinct_addresses.h"
 #include "facts/signs.h"
+#include "facts/vitals.h"
 
 namespace lvsnat {
 namespace {
@@ -15,8 +17,6 @@ using track::Glimpse;
 using track::kFar;
 using track::Record;
 using track::Way;
-
-constexpr std::int64_t kUnknown = -1;
 
 /// A capture that was written to several files, one after the other, is one wire still: what was asked in one file and again in
 /// the next was asked on. Two interfaces that see one packet see it at one time.
@@ -67,36 +67,8 @@ LegCount to_leg(const Way& w, const Way& back, const Record& r) {
   return leg;
 }
 
-std::int64_t difference(const Way& from, const Way& to) {
-  if (from.packets == 0 || to.packets == 0 || from.first == kFar || to.first == kFar || to.first < from.first) return kUnknown;
-  return std::int64_t{to.first} - std::int64_t{from.first};
-}
-
-struct Times {
-  std::int64_t director_request = kUnknown, director_reply = kUnknown, real_server = kUnknown, client = kUnknown,
-               response = kUnknown;
-};
-
-/// `Any`: a Record or a Glimpse.
-template <typename Any>
-Times times_of(const Any& r, const Sides& s) {
-  Times t;
-  if (s.outer >= 0 && s.inner >= 0) {
-    t.director_request = difference(r.way[s.outer * 2], r.way[s.inner * 2]);
-    t.director_reply = difference(r.way[s.inner * 2 + 1], r.way[s.outer * 2 + 1]);
-  }
-  if (s.inner >= 0 && (r.flags & track::kSlowStart) == 0) t.real_server = difference(r.way[s.inner * 2], r.way[s.inner * 2 + 1]);
-  if (s.outer >= 0 && (r.flags & track::kRttDone) != 0 && r.client_rtt != kFar && r.way[s.outer * 2].packets > 1 &&
-      r.way[s.outer * 2 + 1].packets != 0) {
-    t.client = r.client_rtt;
-  }
-  if ((r.flags & track::kResponsePending) == 0 && r.response != kFar && r.response != kFar - 1)
-    t.response = std::int64_t{r.response} * 1000;
-  return t;
-}
-
 std::optional<std::int64_t> optional_time(std::int64_t t) {
-  return t == kUnknown ? std::nullopt : std::optional<std::int64_t>{t};
+  return t == kUnknownTime ? std::nullopt : std::optional<std::int64_t>{t};
 }
 
 ConnectionState state_of(const Record& r) {
@@ -117,146 +89,116 @@ bool sent_by_client(const Way& request, const Way& demasq, std::span<const Path>
   return request.packets != 0 && demasq.packets != 0 && sent_by_client(paths[request.path], paths[demasq.path]);
 }
 
-std::uint8_t unpaired(const Record& r, int way) { return r.way[way].unpaired(); }
-std::uint8_t unpaired(const Glimpse& r, int way) { return r.open[way] >> 4; }
-
-/// All four legs, nothing repeated, reset, moved or left waiting: no rule has anything to say about it.
-template <typename Any>
-bool plainly_healthy(const Any& r, const Sides& s) {
-  if (s.outer < 0 || s.inner < 0) return false;
-  for (int at = 0; at < 4; ++at) {
-    const Way& w = r.way[at];
-    if (w.packets == 0 || w.repeats() != 0) return false;
-    if ((w.flags & (track::kSawRst | track::kMoved | track::kForwarded)) != 0) return false;
-  }
-  // A handshake that nobody completed is no proof of health.
-  if (r.protocol == kTcp && (r.way[0].flags & track::kSawSyn) != 0 && (r.flags & track::kRttDone) == 0 &&
-      (r.way[0].flags & track::kSawData) == 0)
-    return false;
-  return unpaired(r, s.outer * 2) == 0 && unpaired(r, s.inner * 2 + 1) == 0;
-}
-
-template <typename Any>
-std::uint64_t packets_of(const Any& r) {
-  std::uint64_t sum = 0;
-  for (int at = 0; at < 4; ++at) sum += r.way[at].packets;
-  return sum;
-}
-
 /// A record that a note is about: in the table, or retired.
 std::optional<Record> record_of(const SurveyInput& in, std::uint32_t id) {
   if (const RetiredRecord* gone = in.journal->find_retired(id); gone != nullptr) return gone->record;
   return id < in.tracker->high_water() ? std::optional(in.tracker->record(id)) : std::nullopt;
 }
 
-/// How many connections were seen on each leg, by the path of its first packet: there are few of them, and many connections.
-using LegsByPath = std::vector<std::array<std::uint64_t, 4>>;
-
 Leg leg_of(bool outer, bool reply) { return outer ? (reply ? Leg::masq : Leg::request) : (reply ? Leg::reply : Leg::demasq); }
 
-void count_legs(const Glimpse& r, const Sides& s, LegsByPath& legs) {
-  for (int side = 0; side < 2; ++side) {
-    if (side != s.outer && side != s.inner) continue;
-    if (r.opening != nullptr) {
-      ++legs[r.opening->path[side]][index(leg_of(side == s.outer, false))];
-      continue;
-    }
-    for (int direction = 0; direction < 2; ++direction) {
-      const Way& w = r.way[side * 2 + direction];
-      if (w.packets != 0) ++legs[w.path][index(leg_of(side == s.outer, direction != 0))];
-    }
+/// Adds those of records with one endpoint, now that it is known who that is.
+void count_lone_legs(const track::Tracker& tracker, const Roles& roles, const Census& census, LegsByPath& legs) {
+  bool by_one = false;  // openings at one endpoint came on several paths
+  for (std::uint32_t id = 0; id < census.lone_ends.size(); ++id) {
+    const Census::LoneEnd& end = census.lone_ends[id];
+    const Roles::Side side = roles.side_of(id);
+    if (end.openings == 0 || side == Roles::Side::unknown) continue;
+    by_one = by_one || end.other_paths;
+    if (!end.other_paths) legs[end.path][index(leg_of(side == Roles::Side::outer, false))] += end.openings;
   }
+  const auto count = [&](std::uint32_t id) {
+    const Glimpse r = tracker.glimpse(id);
+    const bool outer = roles.side_of(r.endpoint[0]) == Roles::Side::outer;
+    if (r.opening != nullptr) {
+      if (census.lone_ends[r.endpoint[0]].other_paths) ++legs[r.opening->path[0]][index(leg_of(outer, false))];
+      return;
+    }
+    for (const bool reply : {false, true}) {
+      const Way& w = r.way[reply ? 1 : 0];
+      if (w.packets != 0) ++legs[w.path][index(leg_of(outer, reply))];
+    }
+  };
+  const auto counted_one_by_one = [&](std::uint32_t end) {
+    return roles.side_of(end) != Roles::Side::unknown && (census.lone_ends[end].others != 0 || census.lone_ends[end].other_paths);
+  };
+  census.for_each_lone(tracker, counted_one_by_one, count);
 }
 
 struct Surveyor {
   const SurveyInput& in;
   Facts& facts;
   const Roles& roles;
-  std::size_t max_suspects;
-  Histogram director_request, director_reply, real_server, client;
-  struct PairTally {
-    std::int32_t service = -1;
-    std::int32_t destination = -1;
-    std::uint64_t connections = 0, healthy = 0;
-    std::array<std::uint64_t, 4> legs{};
-    Histogram real_server, response;
-  };
-  std::unordered_map<std::uint64_t, PairTally> pairs;
-  struct RecentPair {
-    std::uint64_t key = ~std::uint64_t{0};
-    PairTally* tally = nullptr;
-  };
-  std::vector<RecentPair> recent_pairs;  // every connection asks, and nearly all of them for one of these
-  std::vector<std::uint64_t> counted;    // a bit for each record of which no more is to be told
+  const std::size_t max_suspects;
+  PairTallies pairs;
+  Histogram director_request, director_reply, client;
   struct HalfFullNat {
     std::uint32_t id;
     bool used = false;
     bool taken_for_check = false;
   };
-  std::unordered_map<std::uint64_t, HalfFullNat> inner_by_isn;  // full NAT: halves are joined by their initial sequence number
-  std::set<std::uint32_t> told_of;                              // records that an ICMP message was about
-  std::set<Address> half_open_clients;
-  std::set<std::uint32_t> talks_ftp;  // records whose announcements are among the facts: rules want to see them whole
-  std::map<Timestamp, std::uint64_t> half_open_by_second;
+  std::unordered_map<std::uint64_t, HalfFullNat> inner_by_isn = {};  // full NAT: halves are joined by their initial sequence number
+  std::set<std::uint32_t> told_of = {};                              // records that an ICMP message was about
+  std::set<std::uint32_t> talks_ftp = {};  // records whose announcements are among the facts: rules want to see them whole
+  DistinctAddresses half_open_clients;
+  std::map<Timestamp, std::uint64_t> half_open_by_second = {};
+  std::pair<const Timestamp, std::uint64_t>* half_open_second = nullptr;  // of these, the one that was asked for last
   std::size_t half_open_taken = 0;
 
   PairTally& pair(std::uint32_t outer, std::uint32_t inner);
-  LegsByPath look_over();
-  template <typename Any>
-  bool count_healthy(std::uint32_t id, const Any& r, const Sides& s, const std::vector<WayClue>* clues);
+  void place(PairTally& p, std::uint32_t outer, std::uint32_t inner) const;
+  bool count_healthy(std::uint32_t id, const Record& r, const Sides& s, const std::vector<WayClue>* clues);
   bool count_half_open(std::uint32_t id);
   void note_half_open(const Address& from, Timestamp first);
   void take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues, const RetiredRecord* gone);
   void count_forgotten();
   void suspect(const Connection& c, const Record& r, const Sides& s, const std::vector<WayClue>* clues);
   void strange(std::uint32_t id, const Record& r);
-  void index_full_nat();
+  void index_full_nat(const Census& census);
   void ftp_data(std::uint32_t id, const Record& r);
   void find_flood();
   [[nodiscard]] ConnectionKind inner_kind(const Connection& c, const Record& r) const;
 };
 
-Surveyor::PairTally& Surveyor::pair(std::uint32_t outer, std::uint32_t inner) {
-  const std::uint64_t key = std::uint64_t{outer} << 32 | inner;
-  RecentPair& recent = recent_pairs[(outer * 61 + inner) % recent_pairs.size()];
-  if (key == recent.key) return *recent.tally;
-  auto [at, fresh] = pairs.try_emplace(key);
-  if (fresh) {
-    PairTally& p = at->second;
-    const track::EndpointTable& endpoints = in.tracker->endpoints();
-    p.service = outer == track::kNone ? -1 : roles.service_of(outer);
-    if (p.service < 0 && inner != track::kNone) {
-      // Inner legs alone: the RIP tells the service when it serves but one.
-      const track::ServerEndpoint& e = endpoints[inner];
-      int found = 0;
-      for (std::size_t i = 0; i < roles.services.size(); ++i) {
-        for (const Destination& d : roles.services[i].destinations) {
-          if (d.rip == e.address && destination_port(roles.services[i], d) == e.port) {
-            p.service = static_cast<std::int32_t>(i);
-            ++found;
-          }
-        }
-      }
-      if (found != 1) p.service = -1;
-    }
-    if (p.service >= 0 && inner != track::kNone) {
-      const Service& s = roles.services[static_cast<std::size_t>(p.service)];
-      const track::ServerEndpoint& e = endpoints[inner];
-      const std::uint16_t requested = outer == track::kNone ? std::uint16_t{0} : endpoints[outer].port;
-      for (std::size_t i = 0; i < s.destinations.size(); ++i) {
-        if (s.destinations[i].rip != e.address) continue;
-        if (p.destination < 0 || destination_port(s, s.destinations[i], requested) == e.port)
-          p.destination = static_cast<std::int32_t>(i);
-      }
-    }
-  }
-  recent = RecentPair{key, &at->second};
-  return at->second;
+PairTally& Surveyor::pair(std::uint32_t outer, std::uint32_t inner) {
+  PairTally& p = pairs.of(outer, inner);
+  if (!p.placed) place(p, outer, inner);
+  return p;
 }
 
-/// True: it was, and no more is to be told of it.
-template <typename Any>
-bool Surveyor::count_healthy(std::uint32_t id, const Any& r, const Sides& s, const std::vector<WayClue>* clues) {
+// Which service and which of its destinations a pair is of.
+void Surveyor::place(PairTally& p, std::uint32_t outer, std::uint32_t inner) const {
+  p.placed = true;
+  const track::EndpointTable& endpoints = in.tracker->endpoints();
+  p.service = outer == track::kNone ? -1 : roles.service_of(outer);
+  if (p.service < 0 && inner != track::kNone) {
+    // Inner legs alone: the RIP tells the service when it serves but one.
+    const track::ServerEndpoint& e = endpoints[inner];
+    int found = 0;
+    for (std::size_t i = 0; i < roles.services.size(); ++i) {
+      for (const Destination& d : roles.services[i].destinations) {
+        if (d.rip == e.address && destination_port(roles.services[i], d) == e.port) {
+          p.service = static_cast<std::int32_t>(i);
+          ++found;
+        }
+      }
+    }
+    if (found != 1) p.service = -1;
+  }
+  if (p.service >= 0 && inner != track::kNone) {
+    const Service& s = roles.services[static_cast<std::size_t>(p.service)];
+    const track::ServerEndpoint& e = endpoints[inner];
+    const std::uint16_t requested = outer == track::kNone ? std::uint16_t{0} : endpoints[outer].port;
+    for (std::size_t i = 0; i < s.destinations.size(); ++i) {
+      if (s.destinations[i].rip != e.address) continue;
+      if (p.destination < 0 || destination_port(s, s.destinations[i], requested) == e.port)
+        p.destination = static_cast<std::int32_t>(i);
+    }
+  }
+}
+
+// Of those that left the table; the census has counted the others. True: it was, and no more is to be told of it.
+bool Surveyor::count_healthy(std::uint32_t id, const Record& r, const Sides& s, const std::vector<WayClue>* clues) {
   if (!plainly_healthy(r, s) || clues != nullptr || talks_ftp.contains(id)) return false;
   const Times t = times_of(r, s);
   PairTally& p = pair(r.endpoint[s.outer], r.endpoint[s.inner]);
@@ -268,11 +210,11 @@ bool Surveyor::count_healthy(std::uint32_t id, const Any& r, const Sides& s, con
     ++facts.connections.legs[leg];
     ++p.legs[leg];
   }
-  if (t.director_request != kUnknown) director_request.add(t.director_request);
-  if (t.director_reply != kUnknown) director_reply.add(t.director_reply);
-  if (t.real_server != kUnknown) real_server.add(t.real_server), p.real_server.add(t.real_server);
-  if (t.client != kUnknown) client.add(t.client);
-  if (t.response != kUnknown) p.response.add(t.response);
+  if (t.director_request != kUnknownTime) director_request.add(t.director_request);
+  if (t.director_reply != kUnknownTime) director_reply.add(t.director_reply);
+  if (t.real_server != kUnknownTime) p.real_server.add(t.real_server);
+  if (t.client != kUnknownTime) client.add(t.client);
+  if (t.response != kUnknownTime) p.response.add(t.response);
   if (r.protocol == kTcp) {
     ++facts.completed;
     facts.service_packets += packets_of(r);
@@ -282,21 +224,24 @@ bool Surveyor::count_healthy(std::uint32_t id, const Any& r, const Sides& s, con
 
 void Surveyor::note_half_open(const Address& from, Timestamp first) {
   ++facts.half_open;
-  if (half_open_clients.size() < 100'000) half_open_clients.insert(from);
+  half_open_clients.add(from);
   const Timestamp second = first / kSecond;
-  const auto known = half_open_by_second.find(second);
-  if (known != half_open_by_second.end()) {
-    ++known->second;
-  } else if (half_open_by_second.size() < 100'000) {
-    half_open_by_second.emplace(second, 1);
+  if (half_open_second == nullptr || half_open_second->first != second) {
+    auto known = half_open_by_second.find(second);
+    if (known == half_open_by_second.end()) {
+      if (half_open_by_second.size() >= 100'000) return;
+      known = half_open_by_second.emplace(second, 0).first;
+    }
+    half_open_second = &*known;
   }
+  ++half_open_second->second;
 }
 
 // What take() would do with a SYN of a flood, once there are so many that one more is not kept. False: left to that.
 bool Surveyor::count_half_open(std::uint32_t id) {
-  if (half_open_taken < max_suspects / 4) return false;
+  if (half_open_taken < max_suspects / 4 || !in.tracker->is_opening(id)) return false;
   const Glimpse r = in.tracker->glimpse(id);
-  if (r.opening == nullptr || !had_time_to_retry(facts, r.t0)) return false;
+  if (!had_time_to_retry(facts, r.t0)) return false;
   const Sides s = sides_of(r, roles);
   const bool joined = s.inner >= 0;
   if (s.outer < 0 || (!joined && !inner_by_isn.empty()) || told_of.contains(id) || in.journal->clues(id) != nullptr) return false;
@@ -318,36 +263,21 @@ bool Surveyor::count_half_open(std::uint32_t id) {
   return true;
 }
 
-// One pass for what wants no more than counting, which is nearly all as a rule, and for which legs were seen where: what is
-// told of the others depends on that.
-LegsByPath Surveyor::look_over() {
-  const track::Tracker& t = *in.tracker;
-  LegsByPath legs(t.paths().paths().size());
-  counted.resize(t.high_water() / 64 + 1);
-  for (std::uint32_t id = 0; id < t.high_water(); ++id) {
-    if (!t.in_use(id)) continue;
-    const Glimpse r = t.glimpse(id);
-    const Sides s = sides_of(r, roles);
-    count_legs(r, s, legs);
-    if (r.opening == nullptr && count_healthy(id, r, s, in.journal->clues(id))) counted[id / 64] |= std::uint64_t{1} << (id % 64);
-  }
-  return legs;
-}
-
-void Surveyor::index_full_nat() {
+void Surveyor::index_full_nat(const Census& census) {
   const track::Tracker& t = *in.tracker;
   // Only worth the pass when there are outer halves without inner ones.
   bool lonely_outer = false;
-  for (std::uint32_t id = 0; id < t.high_water() && !lonely_outer; ++id) {
-    lonely_outer = t.in_use(id) && !t.is_joined(id) && roles.side_of(t.endpoint_of(id, 0)) == Roles::Side::outer;
+  for (std::uint32_t end = 0; end < census.lone_ends.size() && !lonely_outer; ++end) {
+    const Census::LoneEnd& lone = census.lone_ends[end];
+    lonely_outer = (lone.openings != 0 || lone.others != 0) && roles.side_of(end) == Roles::Side::outer;
   }
   if (!lonely_outer) return;
-  for (std::uint32_t id = 0; id < t.high_water(); ++id) {
-    if (!t.in_use(id) || t.is_joined(id) || roles.side_of(t.endpoint_of(id, 0)) == Roles::Side::outer) continue;
+  const auto not_outer = [&](std::uint32_t end) { return roles.side_of(end) != Roles::Side::outer; };
+  census.for_each_lone(t, not_outer, [&](std::uint32_t id) {
     const Record r = t.record(id);
-    if (r.client_isn == 0) continue;
+    if (r.client_isn == 0) return;
     inner_by_isn.try_emplace(std::uint64_t{r.protocol} << 32 | r.client_isn, HalfFullNat{id});
-  }
+  });
 }
 
 // Inner legs alone: the director's own check, a client that went round the director, or a masqueraded
@@ -449,7 +379,7 @@ void Surveyor::suspect(const Connection& c, const Record& r, const Sides& s, con
     ++facts.suspects_left_out;
     return;
   }
-  Suspect found;
+  Suspect& found = facts.suspects.emplace_back();
   found.connection = c;
   if (clues != nullptr) {
     found.clues.reserve(clues->size());
@@ -470,7 +400,6 @@ void Surveyor::suspect(const Connection& c, const Record& r, const Sides& s, con
       r.protocol == kTcp && ((r.way[0].flags | r.way[2].flags | r.way[1].flags | r.way[3].flags) & track::kSawSyn) == 0;
   found.ends_inside = found.waited < kSecond && found.connection.state != ConnectionState::closed &&
                       found.connection.state != ConnectionState::reset;
-  facts.suspects.push_back(std::move(found));
 }
 
 // Connections of which no more than a number is left.
@@ -589,7 +518,7 @@ void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue
       }
       if (c.director_request) director_request.add(*c.director_request);
       if (c.director_reply) director_reply.add(*c.director_reply);
-      if (c.real_server) real_server.add(*c.real_server), p.real_server.add(*c.real_server);
+      if (c.real_server) p.real_server.add(*c.real_server);
       if (c.client_rtt) client.add(*c.client_rtt);
       if (c.response) p.response.add(*c.response);
       break;
@@ -722,11 +651,9 @@ void set_leg_string(Connection& c, const Facts& facts) {
   }
 }
 
-Facts survey(const SurveyInput& in, std::size_t max_suspects) {
+Facts survey(const SurveyInput& in, Census census, std::size_t max_suspects) {
   Facts facts;
-  const std::optional<Roles> own =
-      in.roles == nullptr ? std::optional(assign_roles(*in.tracker, *in.journal, *in.declared, in.state)) : std::nullopt;
-  const Roles& roles = own ? *own : *in.roles;
+  const Roles& roles = *in.roles;
   facts.services = roles.services;
   facts.origin = roles.origin;
   facts.inferred = roles.inferred;
@@ -760,10 +687,22 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
     q.answered = std::any_of(facts.claims.begin(), facts.claims.end(),
                              [&](const Claim& c) { return c.address == q.target && c.last.time >= q.first.time; });
   }
-  Surveyor surveyor{in, facts, roles, max_suspects, {}, {}, {}, {}, {}, std::vector<Surveyor::RecentPair>(1024),
-                    {}, {},    {},    {},           {}, {}, 0};
+  count_lone_legs(*in.tracker, roles, census, census.legs);
+  find_places(facts, in, roles, census.legs);
+  Surveyor surveyor{.in = in,
+                    .facts = facts,
+                    .roles = roles,
+                    .max_suspects = max_suspects,
+                    .pairs = std::move(census.pairs),
+                    .director_request = std::move(census.director_request),
+                    .director_reply = std::move(census.director_reply),
+                    .client = std::move(census.client),
+                    .half_open_clients = DistinctAddresses(in.key, 100'000)};
+  facts.connections.total = facts.connections.healthy = census.healthy;
+  facts.connections.legs.fill(census.healthy);
+  facts.completed = census.completed;
+  facts.service_packets = census.packets;
   for (const FtpLine& line : in.journal->ftp()) surveyor.talks_ftp.insert(line.announcement.record);
-  find_places(facts, in, roles, surveyor.look_over());
   // Gateways: what real servers ask for and the director claims.
   for (const Question& q : facts.questions) {
     if (roles.rips.contains(q.asker) && !roles.rips.contains(q.target) && roles.director_addresses.contains(q.target))
@@ -774,10 +713,10 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
   for (const IcmpNote& note : in.journal->icmp()) {
     if (note.sighting.record) surveyor.told_of.insert(*note.sighting.record);
   }
-  surveyor.index_full_nat();
+  surveyor.index_full_nat(census);
   if (in.retired != nullptr) {
     for (const auto& [key, tally] : *in.retired) {
-      Surveyor::PairTally& p = surveyor.pair(static_cast<std::uint32_t>(key >> 32), static_cast<std::uint32_t>(key));
+      PairTally& p = surveyor.pair(static_cast<std::uint32_t>(key >> 32), static_cast<std::uint32_t>(key));
       p.connections += tally.connections;
       p.healthy += tally.connections;
       facts.connections.total += tally.connections;
@@ -788,7 +727,7 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
         p.legs[leg] += tally.connections;
         facts.connections.legs[leg] += tally.connections;
       }
-      if (tally.real_server) p.real_server.merge(*tally.real_server), surveyor.real_server.merge(*tally.real_server);
+      if (tally.real_server) p.real_server.merge(*tally.real_server);
       if (tally.response) p.response.merge(*tally.response);
     }
   }
@@ -798,13 +737,12 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
       if (r.record.protocol != 0) surveyor.take(r.id, r.record, r.clues.empty() ? nullptr : &r.clues, &r);
     }
   }
-  for (std::uint32_t id = 0; id < in.tracker->high_water(); ++id) {
-    if (!in.tracker->in_use(id) || (surveyor.counted[id / 64] >> (id % 64) & 1) != 0) continue;
-    if (surveyor.count_half_open(id)) continue;
+  census.rest.for_each([&](std::uint32_t id) {
+    if (surveyor.count_half_open(id)) return;
     const Record r = in.tracker->record(id);
     surveyor.strange(id, r);
     surveyor.take(id, r, in.journal->clues(id), nullptr);
-  }
+  });
 
   // Halves of full NAT were taken for connections of their own where they came first; they are not.
   std::set<std::uint32_t> halves;
@@ -812,17 +750,20 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
     if (half.used) halves.insert(half.id);
     if (half.used && half.taken_for_check) --facts.connections.health_checks;
   }
-  std::erase_if(facts.suspects, [&](const Suspect& s) {
+  const auto is_half = [&](const Suspect& s) {
     if (!halves.contains(s.connection.record)) return false;
     if (s.connection.kind == ConnectionKind::direct) --facts.connections.direct;
     if (s.connection.kind == ConnectionKind::masqueraded) --facts.connections.total;
     return true;
-  });
+  };
+  if (!halves.empty()) std::erase_if(facts.suspects, is_half);
 
   // Wrong masquerade addresses show as '!' on the connection they broke.
-  for (const StrangeSource& strange : facts.strange) {
+  std::set<std::uint32_t> broken_by_strangers;
+  for (const StrangeSource& strange : facts.strange) broken_by_strangers.insert(strange.record);
+  if (!broken_by_strangers.empty()) {
     for (Suspect& s : facts.suspects) {
-      if (s.connection.record == strange.record) s.connection.leg_string.text[index(Leg::masq)] = '!';
+      if (broken_by_strangers.contains(s.connection.record)) s.connection.leg_string.text[index(Leg::masq)] = '!';
     }
   }
 
@@ -862,15 +803,18 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
     }
     facts.tallies.push_back(std::move(tally));
   }
-  for (const auto& [key, p] : surveyor.pairs) {
-    if (p.service < 0) continue;
+  Histogram real_server;
+  surveyor.pairs.for_each([&](std::uint32_t outer, std::uint32_t inner, PairTally& p) {
+    real_server.merge(p.real_server);
+    if (!p.placed) surveyor.place(p, outer, inner);
+    if (p.service < 0) return;
     ServiceTally& tally = facts.tallies[static_cast<std::size_t>(p.service)];
     tally.connections += p.connections;
     tally.healthy += p.healthy;
     for (std::size_t leg = 0; leg < 4; ++leg) tally.legs[leg] += p.legs[leg];
     if (p.destination < 0) {
       tally.without_destination += p.connections;
-      continue;
+      return;
     }
     DestinationTally& d = tally.destinations[static_cast<std::size_t>(p.destination)];
     d.connections += p.connections;
@@ -879,17 +823,17 @@ Facts survey(const SurveyInput& in, std::size_t max_suspects) {
     // A destination reached through several endpoints (firewall marks, FTP data): the busiest pair's times stand for it.
     if (const auto l = p.real_server.summary(); l && (!d.real_server || d.real_server->count < l->count)) d.real_server = l;
     if (const auto l = p.response.summary(); l && (!d.response || d.response->count < l->count)) d.response = l;
-  }
+  });
   facts.connections.director_request = surveyor.director_request.summary();
   facts.connections.director_reply = surveyor.director_reply.summary();
-  facts.connections.real_server = surveyor.real_server.summary();
+  facts.connections.real_server = real_server.summary();
   facts.connections.client = surveyor.client.summary();
   const track::Tracker::Counters& counters = in.tracker->counters();
   facts.connections.evicted_half_open = counters.evicted_half_open;
   facts.connections.evicted_closed = counters.evicted_closed;
   facts.connections.evicted_other = counters.evicted_other;
   facts.connections.untracked_packets = counters.untracked;
-  facts.half_open_clients = surveyor.half_open_clients.size();
+  facts.half_open_clients = surveyor.half_open_clients.count();
   surveyor.find_flood();
   return facts;
 }

@@ -1,11 +1,11 @@
-// One pass over the tracker's records: connections become facts, tallies and suspects.
+// What the census left, one by one: connections become facts, tallies and suspects.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
 
+#include "facts/census.h"
 #include "facts/facts.h"
 #include "facts/histogram.h"
 #include "facts/journal.h"
@@ -25,11 +25,12 @@ using RetiredTallies = std::unordered_map<std::uint64_t, RetiredTally>;  // key:
 struct SurveyInput {
   const track::Tracker* tracker = nullptr;
   const Journal* journal = nullptr;
+  track::HashKey key;  // the tracker's
   const std::vector<Declaration>* declared = nullptr;
   const KernelState* state = nullptr;
   const NftRules* filter = nullptr;
   const RetiredTallies* retired = nullptr;
-  const Roles* roles = nullptr;  // of all the above, where somebody has assigned them already
+  const Roles* roles = nullptr;  // of all the above and the census
   const std::vector<Vantage>* vantages = nullptr;
   std::vector<SourceStatistics> sources;
   PacketTally packets;
@@ -39,7 +40,7 @@ struct SurveyInput {
 
 /// `max_suspects`: how many connections that are not plainly healthy are kept whole; the rest are counted.
 /// No more than a quarter of them are half open.
-Facts survey(const SurveyInput& input, std::size_t max_suspects = 200'000);
+Facts survey(const SurveyInput& input, Census census, std::size_t max_suspects = 200'000);
 
 /// The connection as it stands in a record, with roles applied. `facts` may be unfinished: only roles, places and capture facts
 /// are asked.

@@ -153,7 +153,7 @@ struct Glimpse {
   Timestamp t0;
   std::uint32_t endpoint[2];
   std::uint32_t client_rtt, response;
-  std::uint8_t open[4];  // Way::open of each way
+  std::uint32_t open;  // Way::open of each way, way 0 lowest
   std::uint8_t protocol, flags;
 };
 

@@ -352,27 +352,6 @@ Record Tracker::record(std::uint32_t id) const noexcept {
   return r;
 }
 
-Glimpse Tracker::glimpse(std::uint32_t id) const noexcept {
-  // Whoever asks for one asks for all of them in turn, as a rule.
-  if (const std::uint32_t later = id + 12; later < high_water_) {
-    const Way* const ways = bodies_[heads_[later].body()].way;
-    __builtin_prefetch(&ways[0]);
-    __builtin_prefetch(&ways[2]);
-  }
-  const Head& head = heads_[id];
-  Glimpse g{nullptr, nullptr, &head.client, head.t0,       {head.endpoint(0), head.endpoint(1)},
-            kFar,    kFar,    {0, 0, 0, 0}, head.protocol, head.flags};
-  if (head.body() == 0) {
-    g.opening = &head.opening;
-    return g;
-  }
-  g.way = bodies_[head.body()].way;
-  g.client_rtt = head.progress.client_rtt;
-  g.response = head.progress.response;
-  std::memcpy(g.open, head.progress.open, sizeof g.open);
-  return g;
-}
-
 /// False: there is none left.
 bool Tracker::give_body(Head& head) noexcept {
   std::uint32_t number = free_body_;
