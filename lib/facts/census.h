@@ -37,8 +37,8 @@ struct Census {
   RecordSet lone_openings, lone_others;
   struct LoneEnd {
     std::uint32_t openings = 0, others = 0;
-    std::uint16_t path = 0;        // of the openings,
-    bool other_paths = false;      // unless they came on several
+    std::uint16_t path = 0;    // of the openings,
+    bool other_paths = false;  // unless they came on several
   };
   std::vector<LoneEnd> lone_ends;  // by id of the endpoint
 

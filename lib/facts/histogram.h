@@ -66,7 +66,8 @@ class Histogram {
     const std::size_t first = low / kLow * kLow, last = (high + kLow - 1) / kLow * kLow;
     if (!buckets_.empty() && first == from_ && last == from_ + buckets_.size()) return;
     std::vector<std::uint32_t> wider(last - first);
-    std::copy(buckets_.begin(), buckets_.end(), wider.begin() + static_cast<std::ptrdiff_t>(buckets_.empty() ? 0 : from_ - first));
+    std::copy(buckets_.begin(), buckets_.end(),
+              wider.begin() + static_cast<std::ptrdiff_t>(buckets_.empty() ? 0 : from_ - first));
     buckets_ = std::move(wider);
     from_ = first;
   }

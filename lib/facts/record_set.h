@@ -41,7 +41,8 @@ class RecordSet {
   [[nodiscard]] std::uint64_t word(std::size_t at) const noexcept { return at < words_.size() ? words_[at] : 0; }
   template <typename Visit>
   static void visit_word(std::size_t at, std::uint64_t word, Visit& visit) {
-    for (; word != 0; word &= word - 1) visit(static_cast<std::uint32_t>(at * 64) + static_cast<std::uint32_t>(std::countr_zero(word)));
+    for (; word != 0; word &= word - 1)
+      visit(static_cast<std::uint32_t>(at * 64) + static_cast<std::uint32_t>(std::countr_zero(word)));
   }
 
   std::vector<std::uint64_t> words_;

@@ -137,8 +137,9 @@ struct Surveyor {
     bool used = false;
     bool taken_for_check = false;
   };
-  std::unordered_map<std::uint64_t, HalfFullNat> inner_by_isn = {};  // full NAT: halves are joined by their initial sequence number
-  std::set<std::uint32_t> told_of = {};                              // records that an ICMP message was about
+  std::unordered_map<std::uint64_t, HalfFullNat> inner_by_isn =
+      {};                                  // full NAT: halves are joined by their initial sequence number
+  std::set<std::uint32_t> told_of = {};    // records that an ICMP message was about
   std::set<std::uint32_t> talks_ftp = {};  // records whose announcements are among the facts: rules want to see them whole
   DistinctAddresses half_open_clients;
   std::map<Timestamp, std::uint64_t> half_open_by_second = {};
