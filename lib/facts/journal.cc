@@ -22,11 +22,24 @@ struct Pair {
   std::uint32_t outer = track::kNone, inner = track::kNone;
 };
 
+/// By record, and those that share its place: the last observation of a batch that says it left the table.
+using Departures = std::array<std::uint16_t, 256>;
+static_assert(track::Tracker::kMaxObservations <= 0xffff);
+
+Departures departures_of(const track::Tracker::Output& output) {
+  Departures left{};
+  for (std::uint32_t i = 0; output.retirements != 0 && i < output.observed; ++i) {
+    if (output.observations[i].kind == Kind::retired)
+      left[output.observations[i].record % left.size()] = static_cast<std::uint16_t>(i);
+  }
+  return left;
+}
+
 /// The endpoints of the record of observation `at` as its own connection left them: in a full table it may have been evicted in
 /// the same batch, and belong to another connection by now, which has no second endpoint yet.
-Pair pair_of(const track::Tracker::Output& output, std::uint32_t at, const track::Tracker& tracker) {
+Pair pair_of(const track::Tracker::Output& output, std::uint32_t at, const Departures& left, const track::Tracker& tracker) {
   const std::uint32_t record = output.observations[at].record;
-  for (std::uint32_t i = at + 1; output.retirements != 0 && i < output.observed; ++i) {
+  for (std::uint32_t i = at + 1, last = left[record % left.size()]; i <= last; ++i) {
     const track::Observation& later = output.observations[i];
     if (later.kind != Kind::retired || later.record != record) continue;
     const track::Record& r = output.retired[later.packet];
@@ -38,10 +51,8 @@ Pair pair_of(const track::Tracker::Output& output, std::uint32_t at, const track
 }
 
 /// Of which nothing is known but what a stranger's packet leaves behind.
-bool is_opening(const RetiredRecord& gone) {
-  const track::Record& r = gone.record;
-  return r.protocol == kTcp && gone.clues.empty() && (r.flags & track::kAnswered) == 0 && r.way[0].packets <= 1 &&
-         r.way[2].packets <= 1;
+bool is_opening(const track::Record& r) {
+  return r.protocol == kTcp && (r.flags & track::kAnswered) == 0 && r.way[0].packets <= 1 && r.way[2].packets <= 1;
 }
 
 /// The client went on after the handshake.
@@ -52,11 +63,12 @@ bool completed(const track::Record& r) {
 }  // namespace
 
 void Journal::note(std::span<const Packet> packets, const track::Tracker::Output& output, const track::Tracker& tracker) {
+  const Departures left = departures_of(output);
   for (std::uint32_t i = 0; i < output.observed; ++i) {
     const track::Observation& o = output.observations[i];
     if (o.kind == Kind::retired) {
       // Without packets it is the owner who lets go of what was silent for long; else the table was full.
-      retire(o.record, output.retired[o.packet], packets.empty() ? 0 : packets.front().time);
+      retire(o.record, output.retired[o.packet], packets.empty() ? 0 : packets.front().time, tracker);
       continue;
     }
     const Packet& packet = packets[o.packet];
@@ -65,7 +77,7 @@ void Journal::note(std::span<const Packet> packets, const track::Tracker::Output
         note_other(packet, tracker, output, i);
         break;
       case Kind::joined: {
-        const auto [outer, inner] = pair_of(output, i, tracker);
+        const auto [outer, inner] = pair_of(output, i, left, tracker);
         if (outer == track::kNone || inner == track::kNone) break;
         const std::uint64_t pair = std::uint64_t{outer} << 32 | inner;
         // Every connection comes by here, and nearly all of them with a pair that is known.
@@ -104,57 +116,108 @@ void Journal::note(std::span<const Packet> packets, const track::Tracker::Output
 
 // What tells something is kept whole: what was answered, repeated or spoken of. Of connections that are nothing but a SYN, as
 // those of a flood are, the last are kept, and the rest are counted.
-void Journal::retire(std::uint32_t id, const track::Record& record, Timestamp forgotten) {
-  const auto found = clues_.find(id);
-  const std::vector<WayClue>* clues = found == clues_.end() ? nullptr : &found->second;
+void Journal::retire(std::uint32_t id, const track::Record& record, Timestamp forgotten, const track::Tracker& tracker) {
+  const std::vector<WayClue>* const noted = clues(id);
   forgotten = forgotten == 0 ? 0 : std::max(forgotten, record.last);
-  const bool worth = retirement_ == nullptr || retirement_(retirement_context_, id, record, clues, forgotten);
-  const bool spoken_of = noted_elsewhere_.erase(id) != 0;
-  RetiredRecord gone{kRetiredIds, record, clues == nullptr ? std::vector<WayClue>{} : *clues, forgotten};
-  if (found != clues_.end()) clues_.erase(found);
-  if (!worth && !spoken_of) return;
-  if (spoken_of) {
-    const std::uint32_t as = kRetiredIds + static_cast<std::uint32_t>(retired_.size());
-    for (IcmpNote& note : icmp_) {
-      if (note.sighting.record == id) note.sighting.record = as;
+  const bool worth = retirement_ == nullptr || retirement_(retirement_context_, id, record, noted, forgotten);
+  const bool spoken_of = !noted_elsewhere_.empty() && noted_elsewhere_.erase(id) != 0;
+  if (!spoken_of && worth && noted == nullptr && is_opening(record)) return keep_opening(record, forgotten, tracker);
+  if (spoken_of || (worth && retired_.size() < kMaxRetired)) {
+    if (spoken_of) {
+      const std::uint32_t as = kRetiredIds + static_cast<std::uint32_t>(retired_.size());
+      for (IcmpNote& note : icmp_) {
+        if (note.sighting.record == id) note.sighting.record = as;
+      }
+      for (FtpLine& line : ftp_) {
+        if (line.announcement.record == id) line.announcement.record = as;
+      }
     }
-    for (FtpLine& line : ftp_) {
-      if (line.announcement.record == id) line.announcement.record = as;
-    }
+    RetiredRecord gone;
+    gone.hash = tracker.hash_of(record.client, record.client_port, record.protocol);
+    gone.record = record;
+    if (noted != nullptr) gone.clues = *noted;
+    gone.forgotten = forgotten;
     keep(std::move(gone));
-  } else if (is_opening(gone)) {
-    std::size_t at = openings_.size();
-    if (at < kMaxRetiredOpenings) {
-      openings_.emplace_back();
-    } else {
-      at = next_opening_;
-      next_opening_ = (next_opening_ + 1) % kMaxRetiredOpenings;
-      if (openings_[at].record.protocol != 0) forget(openings_[at]);
-    }
-    gone.id = kFirstOpening + static_cast<std::uint32_t>(at);
-    retired_by_client_[key_of(record)] = gone.id;
-    openings_[at] = std::move(gone);
-  } else if (retired_.size() < kMaxRetired) {
-    keep(std::move(gone));
+  } else if (worth) {
+    forget(record, noted != nullptr);
+  }
+  if (noted != nullptr) clues_.erase(id);
+}
+
+/// In the place of the oldest, once there are as many as are kept.
+void Journal::keep_opening(const track::Record& record, Timestamp forgotten, const track::Tracker& tracker) {
+  std::size_t at = openings_.size();
+  if (at < kMaxRetiredOpenings) {
+    openings_.emplace_back();
   } else {
-    forget(gone);
+    at = next_opening_;
+    next_opening_ = next_opening_ + 1 < kMaxRetiredOpenings ? next_opening_ + 1 : 0;
+    if (openings_[at].record.protocol != 0) {
+      take_from_clients(openings_[at]);
+      forget(openings_[at].record, false);
+    }
+  }
+  RetiredRecord& gone = openings_[at];
+  gone.id = kFirstOpening + static_cast<std::uint32_t>(at);
+  gone.record = record;
+  gone.forgotten = forgotten;
+  file_under_client(gone, tracker.hash_of(record.client, record.client_port, record.protocol));
+}
+
+/// `gone` has the hash of its client endpoint.
+void Journal::keep(RetiredRecord gone) {
+  gone.id = kRetiredIds + static_cast<std::uint32_t>(retired_.size());
+  retired_.push_back(std::move(gone));
+  file_under_client(retired_.back(), retired_.back().hash);
+}
+
+RetiredRecord& Journal::left(std::uint32_t id) {
+  return id >= kFirstOpening ? openings_[id - kFirstOpening] : retired_[id - kRetiredIds];
+}
+
+RetiredRecord* Journal::last_of_client(std::uint32_t hash, const Address& client, std::uint16_t port, std::uint8_t protocol) {
+  if (by_client_.empty()) return nullptr;
+  for (std::uint32_t id = by_client_[hash % kClientHashes]; id != track::kNone; id = left(id).next) {
+    RetiredRecord& gone = left(id);
+    const track::Record& r = gone.record;
+    if (gone.hash == hash && r.client_port == port && r.protocol == protocol && r.client == client) return &gone;
+  }
+  return nullptr;
+}
+
+void Journal::file_under_client(RetiredRecord& gone, std::uint32_t hash) {
+  if (by_client_.empty()) by_client_.assign(kClientHashes, track::kNone);
+  const track::Record& r = gone.record;
+  if (const RetiredRecord* before = last_of_client(hash, r.client, r.client_port, r.protocol)) take_from_clients(*before);
+  std::uint32_t& first = by_client_[hash % kClientHashes];
+  gone.hash = hash;
+  gone.next = first;
+  first = gone.id;
+}
+
+/// If it is the last one of its client endpoint.
+void Journal::take_from_clients(const RetiredRecord& gone) {
+  for (std::uint32_t* at = &by_client_[gone.hash % kClientHashes]; *at != track::kNone; at = &left(*at).next) {
+    if (*at != gone.id) continue;
+    *at = gone.next;
+    return;
   }
 }
 
-void Journal::keep(RetiredRecord gone) {
-  gone.id = kRetiredIds + static_cast<std::uint32_t>(retired_.size());
-  retired_by_client_[key_of(gone.record)] = gone.id;
-  retired_.push_back(std::move(gone));
-}
-
-void Journal::forget(const RetiredRecord& gone) {
-  const track::Record& record = gone.record;
-  const auto known = retired_by_client_.find(key_of(record));
-  if (known != retired_by_client_.end() && known->second == gone.id) retired_by_client_.erase(known);
-  const bool half_open = is_opening(gone) && ((record.way[0].flags | record.way[2].flags) & track::kSawSyn) != 0;
+void Journal::forget(const track::Record& record, bool with_clues) {
+  const bool half_open = !with_clues && is_opening(record) && ((record.way[0].flags | record.way[2].flags) & track::kSawSyn) != 0;
   const std::uint64_t pair = std::uint64_t{record.endpoint[0]} << 32 | record.endpoint[1];
-  if (forgotten_.size() < kMaxPairs || forgotten_.contains(pair)) {
-    ForgottenTally& tally = forgotten_[pair];
+  RecentTally& recent = recent_tallies_[(record.endpoint[0] * 61 + record.endpoint[1]) % recent_tallies_.size()];
+  if (recent.tally == nullptr || recent.pair != pair) {
+    const auto known = forgotten_.find(pair);
+    if (known != forgotten_.end()) {
+      recent = {pair, &known->second};
+    } else {
+      recent = {pair, forgotten_.size() < kMaxPairs ? &forgotten_[pair] : nullptr};
+    }
+  }
+  if (recent.tally != nullptr) {
+    ForgottenTally& tally = *recent.tally;
     ++tally.connections;
     if (half_open) ++tally.half_open;
     for (std::size_t way = 0; way < 4; ++way) tally.ways[way] += record.way[way].packets != 0;
@@ -165,7 +228,16 @@ void Journal::forget(const RetiredRecord& gone) {
   }
   if (!half_open) return;
   const Timestamp second = record.t0 / kSecond;
-  if (forgotten_openings_.size() < kMaxSeconds || forgotten_openings_.contains(second)) ++forgotten_openings_[second];
+  if (recent_openings_ == nullptr || recent_second_ != second) {
+    const auto known = forgotten_openings_.find(second);
+    if (known != forgotten_openings_.end()) {
+      recent_openings_ = &known->second;
+    } else {
+      recent_openings_ = forgotten_openings_.size() < kMaxSeconds ? &forgotten_openings_[second] : nullptr;
+    }
+    recent_second_ = second;
+  }
+  if (recent_openings_ != nullptr) ++*recent_openings_;
 }
 
 const RetiredRecord* Journal::find_retired(std::uint32_t id) const {
@@ -251,10 +323,9 @@ std::uint32_t Journal::find_quoted(IcmpNote& note, const track::Tracker& tracker
       if (r.client == client && r.client_port == port && r.protocol == icmp.quoted_protocol && is_quoted(o.record, r))
         return r.endpoint[note.way / 2];
     }
-    const auto gone = retired_by_client_.find({client, port, icmp.quoted_protocol});
-    if (gone == retired_by_client_.end()) continue;
-    const RetiredRecord* left = find_retired(gone->second);
-    if (left != nullptr && is_quoted(left->id, left->record)) return left->record.endpoint[note.way / 2];
+    const RetiredRecord* gone =
+        last_of_client(tracker.hash_of(client, port, icmp.quoted_protocol), client, port, icmp.quoted_protocol);
+    if (gone != nullptr && is_quoted(gone->id, gone->record)) return gone->record.endpoint[note.way / 2];
   }
   return track::kNone;
 }
@@ -273,6 +344,7 @@ std::uint32_t Journal::recall_quoted(IcmpNote& note, const track::Tracker& track
   r.client = icmp.quoted_source;
   r.client_port = icmp.quoted_source_port;
   r.protocol = icmp.quoted_protocol;
+  quoted.hash = tracker.hash_of(r.client, r.client_port, r.protocol);
   r.flags = track::kInUse;
   r.endpoint[0] = endpoint;
   r.endpoint[1] = r.next = track::kNone;
@@ -323,6 +395,7 @@ void Journal::note_icmp(const Packet& p, const track::Tracker& tracker, const tr
     // Nothing but a SYN, and an answer to it: that is worth keeping.
     RetiredRecord& opening = openings_[record - kFirstOpening];
     record = kRetiredIds + static_cast<std::uint32_t>(retired_.size());
+    take_from_clients(opening);
     keep(std::exchange(opening, RetiredRecord{}));
   }
   icmp_.push_back(note);

@@ -38,6 +38,8 @@ struct IcmpNote {
 /// A connection that left the table. What was noted about it goes by the id that it has from then on.
 struct RetiredRecord {
   std::uint32_t id = 0;  // kRetiredIds and more
+  // The journal's own: of the client endpoint, and the next one with nearly the same (kNone: the last).
+  std::uint32_t hash = 0, next = track::kNone;
   track::Record record{};
   std::vector<WayClue> clues;
   Timestamp forgotten = 0;  // as Connection's: a full table had no more room for it
@@ -69,6 +71,10 @@ class Journal {
   static constexpr std::size_t kMaxRetiredOpenings = 5'000;  // the last ones
   static constexpr std::size_t kMaxSeconds = 100'000;
   static constexpr std::uint32_t kFirstOpening = kRetiredIds + 0x40000000;
+
+  Journal() = default;
+  Journal(const Journal&) = delete;  // it keeps pointers into itself
+  Journal& operator=(const Journal&) = delete;
 
   /// `packets` is the batch that produced `output`.
   void note(std::span<const Packet> packets, const track::Tracker::Output& output, const track::Tracker& tracker);
@@ -107,9 +113,15 @@ class Journal {
  private:
   [[nodiscard]] const std::vector<WayClue>* find_clues(std::uint32_t record) const;
   void note_clue(Clue::Kind kind, const track::Observation& observation, const Packet& packet);
-  void retire(std::uint32_t id, const track::Record& record, Timestamp forgotten);
-  void forget(const RetiredRecord& gone);
+  void retire(std::uint32_t id, const track::Record& record, Timestamp forgotten, const track::Tracker& tracker);
+  void keep_opening(const track::Record& record, Timestamp forgotten, const track::Tracker& tracker);
   void keep(RetiredRecord gone);
+  void forget(const track::Record& record, bool with_clues);
+  [[nodiscard]] RetiredRecord& left(std::uint32_t id);
+  [[nodiscard]] RetiredRecord* last_of_client(std::uint32_t hash, const Address& client, std::uint16_t port,
+                                              std::uint8_t protocol);
+  void file_under_client(RetiredRecord& gone, std::uint32_t hash);
+  void take_from_clients(const RetiredRecord& gone);
   void note_other(const Packet& packet, const track::Tracker& tracker, const track::Tracker::Output& output, std::uint32_t at);
   void note_icmp(const Packet& packet, const track::Tracker& tracker, const track::Tracker::Output& output, std::uint32_t at);
   std::uint32_t find_quoted(IcmpNote& note, const track::Tracker& tracker, const track::Tracker::Output& output,
@@ -144,19 +156,23 @@ class Journal {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;
   std::unordered_set<std::uint64_t> pair_seen_;
   std::array<std::uint64_t, 1024> recent_pairs_{};  // of those; 0 is no pair, for its two endpoints are never one
-  struct ClientKey {
-    Address address;
-    std::uint16_t port = 0;
-    std::uint8_t protocol = 0;
-    friend auto operator<=>(const ClientKey&, const ClientKey&) = default;
-  };
-  static ClientKey key_of(const track::Record& record) { return {record.client, record.client_port, record.protocol}; }
-  std::vector<RetiredRecord> retired_, openings_;         // an opening without a protocol has been taken out
-  std::size_t next_opening_ = 0;                          // of openings_, once that is full: the oldest
-  std::map<ClientKey, std::uint32_t> retired_by_client_;  // the last one of each, by its id
-  std::unordered_set<std::uint32_t> noted_elsewhere_;     // living records that ICMP or FTP notes are about
+  std::vector<RetiredRecord> retired_, openings_;   // an opening without a protocol has been taken out
+  std::size_t next_opening_ = 0;                    // of openings_, once that is full: the oldest
+  // Those that left the table, the last one of each client endpoint: the id of the first with a hash, the others by their `next`.
+  // Some 33,000 at most. A flood comes and goes here with each of its packets.
+  static constexpr std::size_t kClientHashes = 32'768;
+  std::vector<std::uint32_t> by_client_;
+  std::unordered_set<std::uint32_t> noted_elsewhere_;  // living records that ICMP or FTP notes are about
   std::unordered_map<std::uint64_t, ForgottenTally> forgotten_;
   std::map<Timestamp, std::uint64_t> forgotten_openings_;
+  // Of these two what was asked for last: whoever is asked for is one of few pairs, and of this second.
+  struct RecentTally {
+    std::uint64_t pair = 0;
+    ForgottenTally* tally = nullptr;
+  };
+  std::array<RecentTally, 256> recent_tallies_{};
+  Timestamp recent_second_ = 0;
+  std::uint64_t* recent_openings_ = nullptr;
   Retirement retirement_ = nullptr;
   void* retirement_context_ = nullptr;
 };

@@ -175,12 +175,12 @@ bool opens(const Packet& p, unsigned direction) noexcept {
 }
 
 /// What update() would have made of the packets of an opening.
-void fill(const Head& head, const Opening& opening, Progress& progress, Body& body) noexcept {
+void fill(const Head& head, const Opening& opening, Progress& progress, Way* way) noexcept {
   const bool joined = head.has_second();
   progress = Progress{head.t0 + (joined ? opening.first : 0), opening.isn, {0, 0, 0, 0}, kFar, kFar};
-  body = Body{};
+  for (unsigned at = 0; at < 4; ++at) way[at] = Way{};
   for (unsigned side = 0; side < (joined ? 2U : 1U); ++side) {
-    Way& w = body.way[side * 2];
+    Way& w = way[side * 2];
     w.packets = 1;
     w.bytes_low = opening.ip_length;
     w.sequence_end = opening.isn + 1;
@@ -264,6 +264,7 @@ void Tracker::unlink(std::uint32_t id) noexcept {
   const std::uint32_t hash = hash_endpoint(key_, gone.client, gone.client_port, gone.protocol);
   std::uint32_t i = home_of(hash, index_mask_);
   for (;; i = (i + 1) & index_mask_) {
+    if (index_[i].record == id) break;
     if (index_[i].record == kNone) return;  // superseded long ago
     if (index_[i].hash != hash) continue;
     const Head& r = heads_[index_[i].record];
@@ -339,10 +340,8 @@ Record Tracker::record(std::uint32_t id) const noexcept {
     r.server_isn = body.server_isn();
     std::memcpy(r.way, body.way, sizeof r.way);
   } else {
-    Body body;
-    fill(head, head.opening, progress, body);
+    fill(head, head.opening, progress, r.way);
     r.server_isn = 0;
-    std::memcpy(r.way, body.way, sizeof r.way);
   }
   for (unsigned at = 0; at < 4; ++at) r.way[at].open = progress.open[at];
   r.last = progress.last;
@@ -371,7 +370,7 @@ bool Tracker::unfold(Head& head) noexcept {
   const Opening opening = head.opening;
   if (!give_body(head)) return false;
   Progress progress;
-  fill(head, opening, progress, bodies_[head.body()]);
+  fill(head, opening, progress, bodies_[head.body()].way);
   head.progress = progress;
   --openings_;
   return true;
@@ -398,39 +397,81 @@ int Tracker::worth_of(const Head& r) const noexcept {
   return way[0].packets <= 1 && way[2].packets <= 1 ? 0 : 1;
 }
 
-// The oldest of the least worth in view. While there are many to which nobody said a word, as in a flood, none that was answered
-// goes in their place: the view moves on until one of them is in it. A sixteenth of the table is many, so that it moves by
-// sixteen records for one that goes, over a whole round, however they are spread.
-std::uint32_t Tracker::evict(Timestamp now, Output& out) noexcept {
-  constexpr std::uint32_t kLook = 32, kMany = 16;
+/// Of the records that there are, the one so many further on; after the last comes the first.
+std::uint32_t Tracker::after(std::uint32_t id, std::uint32_t steps) const noexcept {
+  const std::uint32_t at = id + steps;
+  return at < high_water_ ? at : at % high_water_;
+}
+
+// In a flood: the next one in the hand's way that is worth no more than a stranger's packet. Records stand in the order of time
+// where a flood fills the table, for whatever comes takes the place of what just went: the first is the oldest. Those that
+// somebody tried again, if they may go, too, have to wait until a few more were looked at.
+std::uint32_t Tracker::next_unanswered(int wanted) noexcept {
+  constexpr std::uint32_t kFewMore = 8;
+  std::uint32_t found = kNone, more = 0, id = hand_;
+  for (std::uint32_t looked = 0; looked < high_water_ && more < kFewMore; ++looked, id = after(id, 1)) {
+    if (found != kNone) ++more;
+    const Head& r = heads_[id];
+    if ((r.flags & kInUse) == 0) continue;
+    const int worth = worth_of(r);
+    if (worth > wanted || (worth != 0 && found != kNone)) continue;
+    found = id;
+    if (worth == 0) break;
+  }
+  if (found != kNone) hand_ = after(found, 1);
+  return found;
+}
+
+// Otherwise: the one that was silent longest of the least worth in view. Those that wait for an answer are users who have just
+// come, where there are few of them.
+std::uint32_t Tracker::least_in_view(Timestamp now) noexcept {
+  constexpr std::uint32_t kLook = 32;
   constexpr Timestamp kYoung = 3 * kSecond;
-  const auto many = [this](std::uint32_t count) { return count != 0 && count >= live_ / kMany; };
-  const int wanted = many(openings_) ? 0 : many(unanswered_) ? 1 : 3;
-  std::uint32_t best = kNone;
+  std::uint32_t best = kNone, id = hand_;
   int best_worth = 4;
   Timestamp best_last = 0;
-  for (std::uint32_t looked = 0; looked < high_water_ && best_worth > wanted; looked += kLook) {
-    if (looked != 0) hand_ = (hand_ + kLook) % high_water_;
-    for (std::uint32_t i = 0; i < kLook && i < high_water_; ++i) {
-      const std::uint32_t id = (hand_ + i) % high_water_;
-      const Head& r = heads_[id];
-      if ((r.flags & kInUse) == 0) continue;
-      int worth = worth_of(r);
-      const Timestamp last = last_seen(r);
-      // Where there are few of them, those that wait for an answer are users who have just come.
-      if (worth <= 1 && wanted == 3 && now - last < kYoung) worth = 3;
-      if (best == kNone || worth < best_worth || (worth == best_worth && last < best_last)) {
-        best = id;
-        best_last = last;
-        best_worth = worth;
-      }
+  for (std::uint32_t i = 0; i < kLook && i < high_water_; ++i, id = after(id, 1)) {
+    const Head& r = heads_[id];
+    if ((r.flags & kInUse) == 0) continue;
+    int worth = worth_of(r);
+    const Timestamp last = last_seen(r);
+    if (worth <= 1 && now - last < kYoung) worth = 3;
+    if (best == kNone || worth < best_worth || (worth == best_worth && last < best_last)) {
+      best = id;
+      best_last = last;
+      best_worth = worth;
     }
   }
-  if (best == kNone) return kNone;
-  hand_ = (hand_ + 1) % high_water_;
-  ++(best_worth <= 1 ? counters_.evicted_half_open : best_worth == 2 ? counters_.evicted_closed : counters_.evicted_other);
-  retire(best, out);
+  if (best != kNone) hand_ = after(hand_, 1);
   return best;
+}
+
+// What will go soon has its slot of the index asked for while others go. (Not inlined, the compiler would drop this.)
+void Tracker::fetch_way_of_hand() const noexcept {
+  constexpr std::uint32_t kSlotAhead = 8, kHeadAhead = 24;
+  if (high_water_ <= kHeadAhead) return;
+  const Head& soon = heads_[after(hand_, kSlotAhead)];
+  const std::uint32_t hash = hash_endpoint(key_, soon.client, soon.client_port, soon.protocol);
+  __builtin_prefetch(&index_[home_of(hash, index_mask_)], 1);
+  __builtin_prefetch(&heads_[after(hand_, kHeadAhead)], 1);
+}
+
+// While there are many to which nobody said a word, as in a flood, none that was answered goes in their place: the hand moves on
+// until it meets one of them. A sixteenth of the table is many, so that it passes sixteen records for one that goes, over a whole
+// round, however they are spread.
+std::uint32_t Tracker::evict(Timestamp now, Output& out) noexcept {
+  constexpr std::uint32_t kMany = 16;
+  const auto many = [this](std::uint32_t count) { return count != 0 && count >= live_ / kMany; };
+  const int wanted = many(openings_) ? 0 : many(unanswered_) ? 1 : 3;
+  const std::uint32_t id = wanted == 3 ? least_in_view(now) : next_unanswered(wanted);
+  if (id == kNone) return kNone;
+  fetch_way_of_hand();
+  const Head& r = heads_[id];
+  const bool answered = (r.flags & kAnswered) != 0;
+  const bool closed = answered && (seen_of(r) & (kSawFin | kSawRst)) != 0;
+  ++(!answered ? counters_.evicted_half_open : closed ? counters_.evicted_closed : counters_.evicted_other);
+  retire(id, out);
+  return id;
 }
 
 void Tracker::retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget, Output& out) noexcept {

@@ -107,6 +107,10 @@ class Tracker {
   [[nodiscard]] std::uint32_t endpoint_of(std::uint32_t id, unsigned side) const noexcept { return heads_[id].endpoint(side); }
   /// Newest record of a client endpoint, kNone if there is none; older ones by Record::next.
   [[nodiscard]] std::uint32_t find(const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept;
+  /// Of a client endpoint, for whoever keeps an index of them: no stranger knows its key, and it differs from run to run.
+  [[nodiscard]] std::uint32_t hash_of(const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept {
+    return hash_endpoint(key_, client, port, protocol);
+  }
   [[nodiscard]] const EndpointTable& endpoints() const noexcept { return endpoints_; }
   /// Id of a server endpoint, kNone if it is none.
   [[nodiscard]] std::uint32_t find_endpoint(const Address& address, std::uint16_t port, std::uint8_t protocol) const noexcept {
@@ -159,6 +163,10 @@ class Tracker {
   [[nodiscard]] Timestamp last_seen(const Head& head) const noexcept;
   [[nodiscard]] std::uint8_t seen_of(const Head& head) const noexcept;
   [[nodiscard]] int worth_of(const Head& head) const noexcept;
+  [[nodiscard]] std::uint32_t after(std::uint32_t id, std::uint32_t steps) const noexcept;
+  [[nodiscard]] std::uint32_t next_unanswered(int wanted) noexcept;
+  [[nodiscard]] std::uint32_t least_in_view(Timestamp now) noexcept;
+  [[gnu::always_inline]] inline void fetch_way_of_hand() const noexcept;
   std::uint32_t evict(Timestamp now, Output& out) noexcept;
   void retire(std::uint32_t id, Output& out) noexcept;
 

@@ -48,6 +48,22 @@ TEST(Limits, AFloodTakesNobodysPlaceThatWasAnswered) {
   for (std::uint32_t n = 0; n < 300; ++n) ASSERT_NE(b.tracker.find(client(n).address, 40'000, kTcp), kNone) << n;
 }
 
+// Who came first goes first, and those that were answered are passed over each time round.
+TEST(Limits, AFloodLeavesInTheOrderInWhichItCame) {
+  Bench b(256, 1024);
+  for (std::uint32_t n = 0; n < 256; ++n) {
+    if (n % 8 == 0) {
+      b.feed(dialogue(client(n), kVip, kRip, n * 1000, n * kMs));
+    } else {
+      b.feed({syn(n, n * kMs)});
+    }
+  }
+  for (std::uint32_t n = 1000; n < 3000; ++n) b.feed({syn(n, n * kMs)});
+  ASSERT_EQ(b.gone.size(), 2000U);
+  for (std::size_t i = 1; i < b.gone.size(); ++i) ASSERT_LT(b.gone[i - 1].t0, b.gone[i].t0) << i;
+  for (std::uint32_t n = 0; n < 256; n += 8) ASSERT_NE(b.tracker.find(client(n).address, 40'000, kTcp), kNone) << n;
+}
+
 // Nor who tries again.
 TEST(Limits, WhoTriesAgainStaysLongerThanWhoDoesNot) {
   Bench b(256, 1024);
