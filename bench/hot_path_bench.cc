@@ -63,15 +63,17 @@ struct Table {
   std::vector<track::ServerEndpoint> endpoints{1024};
   std::vector<track::EndpointTable::Slot> endpoint_slots{4096};
   std::unique_ptr<Tracker> tracker;
+  Batch batch;
   std::vector<track::Observation> observations{Tracker::kMaxObservations};
   std::vector<track::Record> retired{Tracker::kMaxRetired};
 
   explicit Table(std::uint32_t alive) : heads(alive * 2), bodies(alive * 2 + 1), index(std::bit_ceil(alive * 2U)) {
     tracker = std::make_unique<Tracker>(Tracker::Storage{heads, bodies, index, endpoints, endpoint_slots}, track::HashKey{});
   }
-  void feed(std::span<const Packet> packets) {
+  void feed(std::span<const Frame> frames) {
     Tracker::Output out{observations, retired, 0, 0};
-    tracker->feed(packets, out);
+    batch.take(frames);
+    tracker->feed(batch, out);
   }
 };
 
@@ -96,7 +98,7 @@ void look_up(benchmark::State& state) {
   std::vector<Packet> packets(capture.frames.size());
   decode(capture.frames, packets);
   for (std::size_t i = 0; i + Tracker::kBatch <= packets.size(); i += Tracker::kBatch)
-    table.feed(std::span(packets).subspan(i, Tracker::kBatch));
+    table.feed(std::span(capture.frames).subspan(i, Tracker::kBatch));
   std::size_t i = 0;
   for (auto _ : state) {
     const Packet& p = packets[i];
@@ -111,15 +113,13 @@ void join_packets(benchmark::State& state) {
   const auto alive = static_cast<std::uint32_t>(state.range(0));
   const Capture& capture = capture_of(alive);
   Table table(alive);
-  std::array<Packet, Tracker::kBatch> packets;
   std::size_t at = 0;
   for (auto _ : state) {
-    if (at + packets.size() > capture.frames.size()) at = 0;
-    decode(std::span(capture.frames).subspan(at, packets.size()), packets);
-    table.feed(packets);
-    at += packets.size();
+    if (at + Tracker::kBatch > capture.frames.size()) at = 0;
+    table.feed(std::span(capture.frames).subspan(at, Tracker::kBatch));
+    at += Tracker::kBatch;
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(packets.size()));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(Tracker::kBatch));
 }
 BENCHMARK(join_packets)->ArgName("alive")->RangeMultiplier(10)->Range(1'000, 1'000'000);
 

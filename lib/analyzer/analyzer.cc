@@ -89,7 +89,7 @@ struct Analyzer::Impl {
   Mapping<track::EndpointTable::Slot> endpoint_slots;
   std::unique_ptr<Tracker> tracker;
   Journal journal;
-  std::array<Packet, Tracker::kBatch> packets{};
+  Batch batch;
   std::array<track::Observation, Tracker::kMaxObservations> observations{};
   std::array<track::Record, Tracker::kMaxRetired> retired{};
   PacketTally tally;
@@ -297,18 +297,14 @@ void Analyzer::feed(std::span<const Frame> frames, const std::vector<Vantage>& v
   // captured shows early.
   if (i.retirement && i.tally.total > 2 * i.sight_packets) i.note_sight(i.facts(i.statistics));
   while (!frames.empty()) {
-    const std::size_t n = std::min(frames.size(), Tracker::kBatch);
-    const std::span<Packet> packets(i.packets.data(), n);
-    decode(frames.first(n), packets);
-    if (i.tally.total == 0) i.first = i.last = packets.front().time;
-    Timestamp first = i.first, last = i.last;
-    std::size_t others = 0;  // counted apart: one counter that goes up packet by packet would wait for itself
-    for (const Packet& p : packets) {
-      first = std::min(first, p.time);
-      last = std::max(last, p.time);
-      if (p.kind == Packet::Kind::transport) [[likely]]
-        continue;
-      ++others;
+    Batch& batch = i.batch;
+    batch.take(frames);
+    const std::size_t n = batch.size();
+    i.first = i.tally.total == 0 ? batch.first() : std::min(i.first, batch.first());
+    i.last = i.tally.total == 0 ? batch.last() : std::max(i.last, batch.last());
+    i.tally.by_kind[static_cast<std::size_t>(Packet::Kind::transport)] += n - batch.odd().size();
+    for (const std::size_t odd : batch.odd()) {
+      const Packet& p = batch.packet(odd);
       ++i.tally.by_kind[static_cast<std::size_t>(p.kind)];
       if (p.kind == Packet::Kind::malformed && p.vantage < i.vantages.size()) [[unlikely]] {
         const std::size_t source = i.vantages[p.vantage].source_index;
@@ -316,14 +312,11 @@ void Analyzer::feed(std::span<const Frame> frames, const std::vector<Vantage>& v
         ++i.malformed[source];
       }
     }
-    i.first = first;
-    i.last = last;
-    i.tally.by_kind[static_cast<std::size_t>(Packet::Kind::transport)] += n - others;
     i.tally.total += n;
     i.make_room();
     Tracker::Output out{i.observations, i.retired, 0, 0};
-    i.tracker->feed(packets, out);
-    if (out.observed != 0) i.journal.note(packets, out, *i.tracker);
+    i.tracker->feed(batch, out);
+    if (out.observed != 0) i.journal.note(batch, out, *i.tracker);
     frames = frames.subspan(n);
   }
 }
@@ -336,11 +329,12 @@ void Analyzer::advance(Timestamp now) {
   if (i.retirement && i.sight_packets == 0 && i.tally.total != 0) i.note_sight(i.facts(i.statistics));
   // What IPVS itself would have forgotten is no connection any more; the margins keep late packets attached.
   constexpr Tracker::Idle kIdle{10 * kSecond, 130 * kSecond, 7200 * kSecond};
+  Batch nothing;
   for (int round = 0; round < 64; ++round) {
     Tracker::Output out{i.observations, i.retired, 0, 0};
     i.tracker->retire_idle(i.now, kIdle, 4096, out);
     if (out.observed == 0) break;
-    i.journal.note({}, out, *i.tracker);
+    i.journal.note(nothing, out, *i.tracker);
   }
 }
 

@@ -18,38 +18,6 @@ Mac mac_of(const std::array<std::uint8_t, 6>& bytes) {
   return mac;
 }
 
-struct Pair {
-  std::uint32_t outer = track::kNone, inner = track::kNone;
-};
-
-/// By record, and those that share its place: the last observation of a batch that says it left the table.
-using Departures = std::array<std::uint16_t, 256>;
-static_assert(track::Tracker::kMaxObservations <= 0xffff);
-
-Departures departures_of(const track::Tracker::Output& output) {
-  Departures left{};
-  for (std::uint32_t i = 0; output.retirements != 0 && i < output.observed; ++i) {
-    if (output.observations[i].kind == Kind::retired)
-      left[output.observations[i].record % left.size()] = static_cast<std::uint16_t>(i);
-  }
-  return left;
-}
-
-/// The endpoints of the record of observation `at` as its own connection left them: in a full table it may have been evicted in
-/// the same batch, and belong to another connection by now, which has no second endpoint yet.
-Pair pair_of(const track::Tracker::Output& output, std::uint32_t at, const Departures& left, const track::Tracker& tracker) {
-  const std::uint32_t record = output.observations[at].record;
-  for (std::uint32_t i = at + 1, last = left[record % left.size()]; i <= last; ++i) {
-    const track::Observation& later = output.observations[i];
-    if (later.kind != Kind::retired || later.record != record) continue;
-    const track::Record& r = output.retired[later.packet];
-    const bool inner_first = (r.flags & track::kInnerFirst) != 0;
-    return {r.endpoint[inner_first ? 1 : 0], r.endpoint[inner_first ? 0 : 1]};
-  }
-  const bool inner_first = tracker.inner_first(record);
-  return {tracker.endpoint_of(record, inner_first ? 1 : 0), tracker.endpoint_of(record, inner_first ? 0 : 1)};
-}
-
 /// Of which nothing is known but what a stranger's packet leaves behind.
 bool is_opening(const track::Record& r) {
   return r.protocol == kTcp && (r.flags & track::kAnswered) == 0 && r.way[0].packets <= 1 && r.way[2].packets <= 1;
@@ -62,23 +30,21 @@ bool completed(const track::Record& r) {
 
 }  // namespace
 
-void Journal::note(std::span<const Packet> packets, const track::Tracker::Output& output, const track::Tracker& tracker) {
-  const Departures left = departures_of(output);
+void Journal::note(Batch& batch, const track::Tracker::Output& output, const track::Tracker& tracker) {
   for (std::uint32_t i = 0; i < output.observed; ++i) {
     const track::Observation& o = output.observations[i];
     if (o.kind == Kind::retired) {
       // Without packets it is the owner who lets go of what was silent for long; else the table was full.
-      retire(o.record, output.retired[o.packet], packets.empty() ? 0 : packets.front().time, tracker);
+      retire(o.record, output.retired[o.packet], batch.size() == 0 ? 0 : batch.time(0), tracker);
       continue;
     }
-    const Packet& packet = packets[o.packet];
+    const Packet& packet = batch.packet(o.packet);
     switch (o.kind) {
       case Kind::other:
         note_other(packet, tracker, output, i);
         break;
       case Kind::joined: {
-        const auto [outer, inner] = pair_of(output, i, left, tracker);
-        if (outer == track::kNone || inner == track::kNone) break;
+        const auto [outer, inner] = std::pair(o.outer, o.inner);
         const std::uint64_t pair = std::uint64_t{outer} << 32 | inner;
         // Every connection comes by here, and nearly all of them with a pair that is known.
         std::uint64_t& recent = recent_pairs_[(outer * 61 + inner) % recent_pairs_.size()];

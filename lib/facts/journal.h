@@ -76,8 +76,8 @@ class Journal {
   Journal(const Journal&) = delete;  // it keeps pointers into itself
   Journal& operator=(const Journal&) = delete;
 
-  /// `packets` is the batch that produced `output`.
-  void note(std::span<const Packet> packets, const track::Tracker::Output& output, const track::Tracker& tracker);
+  /// `batch` is what produced `output`; empty, it was the owner who let go of what was silent for long.
+  void note(Batch& batch, const track::Tracker::Output& output, const track::Tracker& tracker);
 
   [[nodiscard]] const std::vector<WayClue>* clues(std::uint32_t record) const {
     return noted_.contains(record) ? find_clues(record) : nullptr;

@@ -64,33 +64,20 @@ class EndpointTable {
       }
     }
   }
-  /// An endpoint with an IPv4 address in one word; `low` is the address's last eight bytes. Never zero.
-  static std::uint64_t word_of(std::uint64_t low, std::uint16_t port, std::uint8_t protocol) noexcept {
-    return low ^ (std::uint64_t{port} << 8 | protocol);
-  }
-  /// An IPv4 endpoint that is known by more than its handshakes, where that can be told at a glance. Nearly every packet has
-  /// one such end; asking this of both ends takes no branch that is hard to predict.
+  /// An endpoint that is known by more than its handshakes, where that can be told at a glance: by its endpoint_word(), or of an
+  /// IPv6 one by its endpoint_digest(), and then it is still to be compared. Nearly every packet has one such end; asking this of
+  /// both ends takes no branch that is hard to predict.
   struct Glance {
     bool found;
-    bool crowded;      // where not found: another endpoint's place, with which this one may have to share it
-    std::uint32_t id;  // of some endpoint where not found
+    bool crowded;         // where not found: another endpoint's place, with which this one may have to share it
+    std::uint32_t place;  // for seen(); of some endpoint where not found
   };
   [[nodiscard]] Glance glance(std::uint64_t word) const noexcept {
-    const std::size_t at = place_of(word);
-    const std::uint32_t id = renowned_ids_[at];
-    return {renowned_words_[at] == word, (id & kCrowded) != 0, id & ~kCrowded};
+    const std::uint32_t entry = glances_[(word * spread_) >> (64 - kGlanceBits)], place = entry & ~kCrowded;
+    return {renowned_words_[place] == word, (entry & kCrowded) != 0, place};
   }
-  /// The same with an IPv6 address, of which a word is but a digest: what is found is still to be compared.
-  static std::uint64_t word_of(const Address& address, std::uint16_t port, std::uint8_t protocol) noexcept {
-    std::uint64_t high;
-    std::memcpy(&high, address.bytes.data(), 8);
-    return word_of(low_half(address) ^ high * 0xd6e8feb86659fd93, port, protocol) | 1;
-  }
-  [[nodiscard]] Glance glance_v6(std::uint64_t word) const noexcept {
-    const std::size_t at = place_of(word) / (kGlances / kGlancesV6);
-    const std::uint32_t id = renowned_ids_v6_[at];
-    return {renowned_words_v6_[at] == word, (id & kCrowded) != 0, id & ~kCrowded};
-  }
+  /// Id of the endpoint that a glance found.
+  [[nodiscard]] std::uint32_t seen(std::uint32_t place) const noexcept { return renowned_ids_[place]; }
   [[nodiscard]] bool is(std::uint32_t id, const Address& address, std::uint16_t port, std::uint8_t protocol) const noexcept {
     const ServerEndpoint& e = entries_[id];
     return e.port == port && e.protocol == protocol && e.address == address;
@@ -115,20 +102,23 @@ class EndpointTable {
   void regrow(const HashKey& key, std::span<ServerEndpoint> entries, std::span<Slot> slots) noexcept;
 
  private:
-  static constexpr std::size_t kRenownWords = 128, kGlanceBits = 10, kGlances = 1 << kGlanceBits, kGlancesV6 = kGlances / 4;
-  static constexpr std::uint32_t kCrowded = 0x80000000;
-  static std::size_t place_of(std::uint64_t word) noexcept { return (word * 0x9e3779b97f4a7c15) >> (64 - kGlanceBits); }
+  static constexpr std::size_t kRenownWords = 128, kGlanceBits = 12, kGlances = 1 << kGlanceBits, kRenowned = 2048;
+  static constexpr std::uint32_t kCrowded = 0x8000;
+  void show(std::uint64_t word, std::uint32_t id) noexcept;
+  std::size_t spread(std::uint64_t factor) noexcept;
   void place(std::uint32_t hash, std::uint32_t id) noexcept;
   std::span<ServerEndpoint> entries_;
   std::span<Slot> slots_;
   std::uint32_t mask_ = 0, count_ = 0;
   bool any_ftp_control_ = false;
   std::array<std::uint64_t, kRenownWords> renowned_{};  // a bit for each hash of those that are rewritten or declared
-  // Of two that fall on one place the first stays and is marked; the other is found by its hash.
-  std::array<std::uint64_t, kGlances> renowned_words_{};
-  std::array<std::uint32_t, kGlances> renowned_ids_{};
-  std::array<std::uint64_t, kGlancesV6> renowned_words_v6_{};
-  std::array<std::uint32_t, kGlancesV6> renowned_ids_v6_{};
+  // Those that a glance tells, from 1 on: place 0 is nobody's. Of two with one entry the first has it, which is marked; the other
+  // is found by its hash. That is rare: another factor is tried then.
+  std::uint64_t spread_ = 0x9e3779b97f4a7c15;
+  std::size_t shown_ = 1;
+  std::array<std::uint16_t, kGlances> glances_{};
+  std::array<std::uint64_t, kRenowned> renowned_words_{};
+  std::array<std::uint32_t, kRenowned> renowned_ids_{};
 };
 
 }  // namespace lvsnat::track

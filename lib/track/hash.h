@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/endpoint_word.h"
 #include "lvsnat/address.h"
 
 namespace lvsnat::track {
@@ -21,14 +22,7 @@ inline std::uint64_t fold_multiply(std::uint64_t x, std::uint64_t y) noexcept {
 
 inline std::uint32_t fold_half(std::uint64_t h) noexcept { return static_cast<std::uint32_t>(h ^ (h >> 32)); }
 
-/// The last eight bytes of an address: all of an IPv4 one, the host's part of an IPv6 one as a rule.
-inline std::uint64_t low_half(const Address& address) noexcept {
-  std::uint64_t low;
-  std::memcpy(&low, address.bytes.data() + 8, 8);
-  return low;
-}
-
-/// Of an endpoint with an IPv4 address: it fits one word (low_half() ^ port << 8 ^ protocol), and one multiplication does.
+/// Of an endpoint with an IPv4 address, by its endpoint_word(): one multiplication does.
 inline std::uint32_t hash_word(const HashKey& key, std::uint64_t word) noexcept {
   return fold_half(fold_multiply(word ^ key.a, key.b | 1));
 }
@@ -36,10 +30,9 @@ inline std::uint32_t hash_word(const HashKey& key, std::uint64_t word) noexcept 
 inline std::uint32_t hash_endpoint(const HashKey& key, const Address& address, std::uint16_t port,
                                    std::uint8_t protocol) noexcept {
   static constexpr Address v4 = Address::v4(0);
-  std::uint64_t high;
-  std::memcpy(&high, address.bytes.data(), 8);
-  const std::uint64_t low = low_half(address), rest = std::uint64_t{port} << 8 | protocol;
-  if (high == 0 && std::memcmp(address.bytes.data() + 8, v4.bytes.data() + 8, 4) == 0) return hash_word(key, low ^ rest);
+  const std::uint64_t high = high_half(address), low = low_half(address), rest = std::uint64_t{port} << 8 | protocol;
+  if (high == 0 && std::memcmp(address.bytes.data() + 8, v4.bytes.data() + 8, 4) == 0)
+    return hash_word(key, endpoint_word(low, port, protocol));
   return fold_half(fold_multiply(fold_multiply(high ^ key.a, low ^ key.b) ^ rest ^ key.b, key.a | 1));
 }
 

@@ -20,8 +20,9 @@ struct Observation {
   std::uint32_t record = 0;
   std::uint16_t packet = 0;  // index in the batch
   Kind kind = Kind::other;
-  std::uint8_t way = 0;    // side * 2 + direction
-  std::uint16_t path = 0;  // of this packet
+  std::uint8_t way = 0;                // side * 2 + direction
+  std::uint16_t path = 0;              // of this packet
+  std::uint32_t outer = 0, inner = 0;  // joined: the endpoints' ids
 };
 
 }  // namespace lvsnat::track

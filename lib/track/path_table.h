@@ -31,15 +31,10 @@ class PathTable {
       recent = intern_slowly(k, packet, key);
     return recent;
   }
-  /// Did the packet take this path? False for path 0. What stays on its path needs no more than this.
-  [[nodiscard]] bool is(std::uint16_t path, const Packet& packet) const noexcept {
+  /// Did a packet with these words (Skim::path) take this path? False for path 0. What stays on its path needs no more than this.
+  [[nodiscard]] bool is(std::uint16_t path, const std::uint64_t (&words)[3]) const noexcept {
     const Key& k = keys_[path];
-    const auto word = [&](std::size_t at) {
-      std::uint64_t w;
-      std::memcpy(&w, reinterpret_cast<const char*>(&packet) + offsetof(Packet, vantage) + at, sizeof w);
-      return w;
-    };
-    return ((word(0) ^ k.a) | (word(8) ^ k.b) | ((word(16) & kPlace) ^ k.c)) == 0;
+    return ((words[0] ^ k.a) | (words[1] ^ k.b) | ((words[2] & kPlace) ^ k.c)) == 0;
   }
   [[nodiscard]] std::span<const Path> paths() const noexcept { return {paths_.data(), count_}; }
   [[nodiscard]] std::uint64_t overflow() const noexcept { return overflow_; }

@@ -70,6 +70,14 @@ std::uint16_t client_port_of(const Packet& p, unsigned direction) noexcept {
   return port;
 }
 
+// The same of what an IPv6 packet's skim says.
+Address client_of(const Skim& s, unsigned direction) noexcept {
+  return Address::from_v6(s.addresses + direction * sizeof(Address));
+}
+std::uint16_t client_port_of(const Skim& s, unsigned direction) noexcept {
+  return static_cast<std::uint16_t>(s.ports >> (direction ^ 1) * 16);
+}
+
 /// What every packet of a way leaves behind.
 [[gnu::always_inline]] inline void count(Head& r, Way& w, const Packet& p) noexcept {
   ++w.packets;
@@ -82,23 +90,23 @@ std::uint16_t client_port_of(const Packet& p, unsigned direction) noexcept {
 }
 
 /// The client's acknowledgement of a SYN-ACK.
-void end_client_rtt(Head& r, const Packet& p) noexcept {
-  const std::uint32_t now = offset_ns(p.time, r.t0);
+void end_client_rtt(Head& r, Timestamp at) noexcept {
+  const std::uint32_t now = offset_ns(at, r.t0);
   std::uint32_t& rtt = r.progress.client_rtt;
   rtt = now == kFar || rtt == kFar || now < rtt ? kFar : now - rtt;
   r.flags = static_cast<std::uint8_t>((r.flags & ~kRttPending) | kRttDone);
 }
 
 /// From the first data of the client to the first of the server after them.
-void time_response(Head& r, unsigned direction, const Packet& p) noexcept {
+void time_response(Head& r, unsigned direction, Timestamp at) noexcept {
   std::uint32_t& response = r.progress.response;
   if (direction == 0) {
     if (response == kFar && (r.flags & kResponsePending) == 0) {
-      response = offset_us(p.time, r.t0);
+      response = offset_us(at, r.t0);
       r.flags |= kResponsePending;
     }
   } else if ((r.flags & kResponsePending) != 0) {
-    const std::uint32_t now = offset_us(p.time, r.t0);
+    const std::uint32_t now = offset_us(at, r.t0);
     response = now == kFar || now < response ? kFar - 1 : now - response;
     r.flags = static_cast<std::uint8_t>(r.flags & ~kResponsePending);
   }
@@ -141,7 +149,7 @@ bool has_dsack(const Packet& p) noexcept {
 void observe(Tracker::Output& out, Observation::Kind kind, std::uint32_t record, std::uint16_t packet, std::uint8_t way,
              std::uint16_t path) noexcept {
   if (out.observed < out.observations.size()) {
-    out.observations[out.observed++] = Observation{record, packet, kind, way, path};
+    out.observations[out.observed++] = Observation{record, packet, kind, way, path, 0, 0};
   }
 }
 
@@ -487,36 +495,41 @@ void Tracker::retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget,
 }
 
 // One end is a service's or a real server's as a rule, known by rewritten pairs or a declaration, and the other is not: then
-// there is nothing to weigh up.
-void Tracker::orient(const Packet& p, Lane& lane) const noexcept {
-  if (p.v6) [[unlikely]]
-    return orient_v6(p, lane);
-  const std::uint64_t to_word = EndpointTable::word_of(low_half(p.destination), p.destination_port, p.protocol);
-  const std::uint64_t from_word = EndpointTable::word_of(low_half(p.source), p.source_port, p.protocol);
+// there is nothing to weigh up. False: there is.
+bool Tracker::orient(const Skim& s, Lane& lane) const noexcept {
+  if (s.nature.version != 4) [[unlikely]]
+    return s.is_plain() && orient_v6(s, lane);
+  const std::uint64_t to_word = endpoint_word(s.low[1], s.destination_port(), s.nature.protocol);
+  const std::uint64_t from_word = endpoint_word(s.low[0], s.source_port(), s.nature.protocol);
   const EndpointTable::Glance to = endpoints_.glance(to_word), from = endpoints_.glance(from_word);
   // A destination that might be one, too, must not lose to a source that is seen at a glance.
   if (!together(to.found | (from.found & !to.crowded))) [[unlikely]]
-    return orient_by_hash(p, lane);
+    return false;
   // Requests and replies come in no order that a processor could learn: by masks, then, and without a branch.
   const std::uint64_t to_server = std::uint64_t{0} - std::uint64_t{to.found};
+  const std::uint64_t client = to_word ^ ((to_word ^ from_word) & to_server);
+  lane.client = client;
   lane.direction = static_cast<std::uint8_t>(!to.found);
-  lane.endpoint = from.id ^ ((from.id ^ to.id) & static_cast<std::uint32_t>(to_server));
-  lane.hash = hash_word(key_, to_word ^ ((to_word ^ from_word) & to_server));
+  lane.endpoint = endpoints_.seen(from.place ^ ((from.place ^ to.place) & static_cast<std::uint32_t>(to_server)));
+  lane.hash = hash_word(key_, client);
+  return true;
 }
 
-void Tracker::orient_v6(const Packet& p, Lane& lane) const noexcept {
-  const EndpointTable::Glance to = endpoints_.glance_v6(EndpointTable::word_of(p.destination, p.destination_port, p.protocol));
-  const EndpointTable::Glance from = endpoints_.glance_v6(EndpointTable::word_of(p.source, p.source_port, p.protocol));
+bool Tracker::orient_v6(const Skim& s, Lane& lane) const noexcept {
+  const Address source = Address::from_v6(s.addresses), destination = Address::from_v6(s.addresses + 16);
+  const EndpointTable::Glance to = endpoints_.glance(endpoint_digest(destination, s.destination_port(), s.nature.protocol));
+  const EndpointTable::Glance from = endpoints_.glance(endpoint_digest(source, s.source_port(), s.nature.protocol));
   if (!together(to.found | (from.found & !to.crowded))) [[unlikely]]
-    return orient_by_hash(p, lane);
+    return false;
   const unsigned to_client = together(!to.found);
-  const std::uint32_t id = to.id ^ ((from.id ^ to.id) & (0U - to_client));
+  const std::uint32_t id = endpoints_.seen(to.place ^ ((from.place ^ to.place) & (0U - to_client)));
   // The server's end is where the client's would be if the packet went the other way.
-  if (!endpoints_.is(id, client_of(p, to_client ^ 1), client_port_of(p, to_client ^ 1), p.protocol)) [[unlikely]]
-    return orient_by_hash(p, lane);
+  if (!endpoints_.is(id, client_of(s, to_client ^ 1), client_port_of(s, to_client ^ 1), s.nature.protocol)) [[unlikely]]
+    return false;
   lane.direction = static_cast<std::uint8_t>(to_client);
   lane.endpoint = id;
-  lane.hash = hash_endpoint(key_, client_of(p, to_client), client_port_of(p, to_client), p.protocol);
+  lane.hash = hash_endpoint(key_, client_of(s, to_client), client_port_of(s, to_client), s.nature.protocol);
+  return true;
 }
 
 void Tracker::orient_by_hash(const Packet& p, Lane& lane) const noexcept {
@@ -568,7 +581,10 @@ void Tracker::orient_slowly(const Packet& p, Lane& lane, std::uint32_t to_hash, 
   lane.hash = to_server ? from_hash : to_hash;
 }
 
-void Tracker::orient_anew(const Packet& p, Lane& lane) const noexcept { orient(p, lane); }
+void Tracker::orient_closely(const Packet& p, Lane& lane) const noexcept {
+  orient_by_hash(p, lane);
+  lane.client = endpoint_word(low_half(client_of(p, lane.direction)), client_port_of(p, lane.direction), p.protocol);
+}
 
 /// The server endpoint enters the table, or is better known from now on. False: the table is full.
 bool Tracker::settle(const Packet& p, Lane& lane) noexcept {
@@ -682,6 +698,19 @@ void Tracker::join(Head& r, const Way* way, const Packet& p, const Lane& lane) n
   }
 }
 
+void Tracker::observe_joined(const Head& r, std::uint32_t id, std::uint16_t number, const Lane& lane,
+                             Output& out) const noexcept {
+  if (out.observed == out.observations.size()) return;
+  const unsigned inner = (r.flags & kInnerFirst) != 0 ? 0 : 1;
+  out.observations[out.observed++] = Observation{id,
+                                                 number,
+                                                 Observation::Kind::joined,
+                                                 static_cast<std::uint8_t>(2 + lane.direction),
+                                                 lane.path,
+                                                 r.endpoint(inner ^ 1),
+                                                 r.endpoint(inner)};
+}
+
 // A SYN leaves an opening; what else a connection may begin with leaves an empty record, which the caller is to update.
 std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t newest, Output& out) noexcept {
   std::uint32_t id;
@@ -754,7 +783,7 @@ bool Tracker::join_opening(std::uint32_t id, const Packet& p, const Lane& lane, 
   opening.path[1] = lane.path;
   opening.ttl[1] = p.ttl;
   r.opening = opening;
-  observe(out, Observation::Kind::joined, id, number, static_cast<std::uint8_t>(2 + lane.direction), lane.path);
+  observe_joined(r, id, number, lane, out);
   return true;
 }
 
@@ -820,7 +849,7 @@ std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& si
     const Body& body = bodies_[r.body()];
     if (!compatible(r, body, p, lane)) continue;
     join(r, body.way, p, lane);
-    observe(out, Observation::Kind::joined, id, number, static_cast<std::uint8_t>(2 + lane.direction), lane.path);
+    observe_joined(r, id, number, lane, out);
     side = 1;
     return id;
   }
@@ -900,28 +929,24 @@ std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side)
 // predecessors went, with nothing about it that wants a second look. What it does is what update() would do; whatever is not
 // plain is left to that, untouched. Branches are few: data and acknowledgements, to and fro, come in no order that could be
 // learnt.
-bool Tracker::follow(const Packet& p, const Lane& lane) noexcept {
-  const std::uint32_t id = index_[lane.slot].record;
-  if (id == kNone) [[unlikely]]
+bool Tracker::follow(const Skim& p, const Lane& lane) noexcept {
+  if (((p.nature.protocol ^ kTcp) | (p.tcp_flags & (kSyn | kRst))) != 0) [[unlikely]]
     return false;
-  Head& r = heads_[id];
+  // What was fetched ahead has to be what stands there still.
+  Head& r = *lane.head;
+  if (index_[lane.slot].record != lane.record || r.ends != lane.ends || r.next != kNone) return false;
   const unsigned direction = lane.direction;
-  if (r.client != client_of(p, direction) || r.client_port != client_port_of(p, direction) || r.protocol != p.protocol ||
-      r.next != kNone)
+  if (p.nature.version == 4) [[likely]] {
+    if (((endpoint_word(low_half(r.client), r.client_port, r.protocol) ^ lane.client) | high_half(r.client)) != 0) return false;
+  } else if (r.client != client_of(p, direction) || r.client_port != client_port_of(p, direction) || r.protocol != kTcp) {
     return false;
-  if (((p.protocol ^ kTcp) | (p.tcp_flags & (kSyn | kRst))) != 0) return false;
-  const std::uint64_t ends = r.ends;
-  const auto off = [&](unsigned shift) { return (static_cast<std::uint32_t>(ends >> shift) & kNoEndpoint) ^ lane.endpoint; };
-  const unsigned side = together(off(0) != 0);
-  const auto number = static_cast<std::uint32_t>(ends >> 2 * kEndpointBits);
-  if ((off(kEndpointBits) & (0U - side)) != 0 || number == 0) return false;
-  Way* const ways = &bodies_[number].way[side * 2];
-  Way& w = ways[direction];
+  }
+  Way& w = lane.ways[direction];
   const auto since = static_cast<std::uint64_t>(p.time - r.t0);
   // No way that has not begun has a path. Neither before the first packet nor beyond what Way::last can tell.
-  if (!paths_.is(w.path, p) || since >> 48 != 0) return false;
+  if (!paths_.is(w.path, p.path) || since >> 48 != 0) return false;
   // A repeat by the other end may be answered with word of a duplicate.
-  if (ways[direction ^ 1].repeats() != 0 && (w.flags & kSawDsack) == 0) return false;
+  if (lane.ways[direction ^ 1].repeats() != 0 && (w.flags & kSawDsack) == 0) return false;
   const std::uint32_t fin = p.tcp_flags & kFin, data = p.payload != 0;  // 0 or 1
   const std::uint32_t length = p.payload + fin, end = p.sequence + length;
   const std::uint32_t wants_answer = together(length != 0);
@@ -929,19 +954,20 @@ bool Tracker::follow(const Packet& p, const Lane& lane) noexcept {
   if (endpoints_.any_ftp_control() && endpoints_[lane.endpoint].ftp_control) [[unlikely]]
     return false;
 
-  // kFar: neither begun nor over. The client's data begin it, the server's end it.
-  if (together(data & (r.flags / kResponsePending | static_cast<unsigned>(r.progress.response == kFar)))) [[unlikely]]
-    time_response(r, direction, p);
+  // Something to be timed is asked for, or under way: with the first data, and with the client's first packet after a SYN-ACK.
+  if (together((r.flags & (kResponsePending | kRttPending)) | (data & static_cast<unsigned>(r.progress.response == kFar))) != 0)
+      [[unlikely]] {
+    if (data != 0) time_response(r, direction, p.time);
+    if (direction == 0 && (r.flags & kRttPending) != 0) end_client_rtt(r, p.time);
+  }
   if (distance(p.sequence, w.sequence_end) > 0 && wants_answer != 0) [[unlikely]]
     count4_high(w.repeats_holes);
   w.sequence_end = end;
   w.flags |= static_cast<std::uint8_t>(data * kSawData | fin * kSawFin);
-  if (direction < static_cast<unsigned>((r.flags & kRttPending) != 0)) [[unlikely]]
-    end_client_rtt(r, p);
   // Answers on the same side are waited for no longer, nor is the rewritten twin of what came on the other: Progress::open as a
   // word, eight bits a way from the lowest.
   static constexpr std::uint32_t kKept[4] = {0xff0ff0ff, 0x0ffffff0, 0xf0ffff0f, 0xfff00fff};
-  const unsigned way_number = side * 2 + direction, shift = way_number * 8;
+  const unsigned way_number = together(lane.side * 2U + direction), shift = way_number * 8;
   const std::uint32_t all_open = r.progress.open_word() & kKept[way_number];
   const unsigned open = all_open >> shift & 0xff;
   const unsigned more = (wants_answer & static_cast<unsigned>((open & 15) == 0)) | static_cast<unsigned>(open < 0xf0) << 4;
@@ -977,75 +1003,96 @@ void Tracker::fetch_head(Lane& lane) const noexcept {
   lane.slot = at;
   const std::uint32_t record = index_[at].record;
   lane.record = record & (0U - static_cast<std::uint32_t>(record != kNone));
-  __builtin_prefetch(&heads_[lane.record], 1);
+  lane.head = &heads_[lane.record];
+  __builtin_prefetch(lane.head, 1);
 }
 
-/// Which connection each packet may belong to; what stands in the index is asked for while others are looked at.
-void Tracker::aim(const Packet* packets, std::size_t count, Lane* lanes) const noexcept {
-  constexpr std::size_t kSlotAhead = 32;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Packet& p = packets[i];
-    Lane& lane = lanes[i];
-    if (i >= kSlotAhead) fetch_head(lanes[i - kSlotAhead]);
+// Which connection a packet may belong to; what stands in the index is asked for.
+void Tracker::aim(Batch& batch, std::size_t at, Lane& lane) const noexcept {
+  lane.tracked = true;
+  lane.taught = taught_;
+  if (!orient(batch.skim(at), lane)) [[unlikely]] {
+    const Packet& p = batch.packet(at);
     lane.tracked = p.kind == Packet::Kind::transport;
-    lane.record = 0;
-    if (!lane.tracked) [[unlikely]] {
+    if (!lane.tracked) {
+      lane.head = heads_.data();
       lane.endpoint = kNone;
-      continue;
+      return;
     }
-    orient(p, lane);
-    __builtin_prefetch(&index_[home_of(lane.hash, index_mask_)]);
+    orient_closely(p, lane);
   }
-  for (std::size_t i = count - std::min(count, kSlotAhead); i < count; ++i) fetch_head(lanes[i]);
+  __builtin_prefetch(&index_[home_of(lane.hash, index_mask_)]);
+}
+
+// Of a body, the side that the packet has to do with.
+void Tracker::fetch_ways(Lane& lane) const noexcept {
+  const std::uint64_t ends = lane.head->ends;
+  const auto off = [&](unsigned shift) {
+    return static_cast<unsigned>(((static_cast<std::uint32_t>(ends >> shift) ^ lane.endpoint) & kNoEndpoint) != 0);
+  };
+  const unsigned side = off(0);
+  lane.side = static_cast<std::uint8_t>(side);
+  lane.ends = ends ^ (side & off(kEndpointBits));
+  lane.ways = &bodies_[ends >> 2 * kEndpointBits].way[side * 2];
+  __builtin_prefetch(lane.ways, 1);
 }
 
 // Three things have to be fetched for a packet, each by what the one before it holds: slot, head, ways. Each is asked for while
-// other packets of the batch are worked on, as many packets ahead as that takes.
-void Tracker::feed(std::span<const Packet> batch, Output& out) noexcept {
-  constexpr std::size_t kWaysAhead = 24;
-  Lane lanes[kBatch + kWaysAhead];
-  const std::uint32_t taught = taught_;
-  const std::size_t count = std::min(batch.size(), kBatch);
-  const Packet* const packets = batch.data();
-  Head* const heads = heads_.data();
-  Body* const bodies = bodies_.data();
-  // Of a body, the side that the packet has to do with. Not inlined, the compiler would call this free of effects and drop it.
-  const auto fetch_ways = [&](const Lane& lane) __attribute__((always_inline)) {
-    const Head& head = heads[lane.record];
-    __builtin_prefetch(&bodies[head.body()].way[head.is_at(0, lane.endpoint) ? 0 : 2], 1);
+// others are worked on: a few packets at a time take each step, and what they asked for arrives while other few take theirs.
+void Tracker::feed(Batch& batch, Output& out) noexcept {
+  constexpr std::size_t kFew = 16;
+  Lane lanes[kBatch];
+  const std::size_t count = batch.size();
+  const auto few = [&](std::size_t step, auto&& take) __attribute__((always_inline)) {
+    const std::size_t end = std::min(step * kFew + kFew, count);
+    for (std::size_t i = step * kFew; i < end; ++i) take(i);
   };
-  aim(packets, count, lanes);
-  for (std::size_t i = count; i < count + kWaysAhead; ++i) lanes[i].record = 0, lanes[i].endpoint = kNone;
-  for (std::size_t i = 0; i < kWaysAhead; ++i) fetch_ways(lanes[i]);
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto number = static_cast<std::uint16_t>(i);
-    const Packet& p = packets[i];
-    Lane& lane = lanes[i];
-    fetch_ways(lanes[i + kWaysAhead]);
-    if (!lane.tracked) [[unlikely]] {
-      observe(out, Observation::Kind::other, kNone, number, 0, paths_.intern(p, key_));
-      continue;
-    }
-    // What an earlier packet of this batch taught holds for this one: results must not depend on where batches end.
-    if (taught_ != taught) [[unlikely]]
-      orient_anew(p, lane);
-    if (follow(p, lane)) [[likely]]
-      continue;
-    lane.path = paths_.intern(p, key_);
-    unsigned side = 0;
-    std::uint32_t id = locate(p, lane, side);
-    if (id == kNone) {
-      if (!settle(p, lane)) {
-        ++counters_.untracked;
-        continue;
-      }
-      std::uint8_t placed = 0;
-      id = place(p, lane, placed, number, out);
-      side = placed;
-      if (id == kNone) continue;
-    }
-    update(id, static_cast<std::uint8_t>(side), p, lane, number, out);
+  const std::size_t steps = (count + kFew - 1) / kFew;
+  for (std::size_t step = 0; step < steps + 3; ++step) {
+    few(
+        step, [&](std::size_t i) __attribute__((always_inline)) { aim(batch, i, lanes[i]); });
+    if (step >= 1)
+      few(
+          step - 1, [&](std::size_t i) __attribute__((always_inline)) { fetch_head(lanes[i]); });
+    if (step >= 2)
+      few(
+          step - 2, [&](std::size_t i) __attribute__((always_inline)) { fetch_ways(lanes[i]); });
+    if (step >= 3)
+      few(
+          step - 3, [&](std::size_t i) __attribute__((always_inline)) {
+            // What an earlier packet taught since holds for this one: results must not depend on where batches end.
+            if (taught_ != lanes[i].taught && lanes[i].tracked) [[unlikely]] {
+              if (!orient(batch.skim(i), lanes[i])) orient_closely(batch.packet(i), lanes[i]);
+              fetch_ways(lanes[i]);
+            }
+            if (!follow(batch.skim(i), lanes[i])) [[unlikely]]
+              look_closer(batch, i, lanes[i], out);
+          });
   }
+}
+
+// A packet that is more than the next one of a connection, or none at all.
+void Tracker::look_closer(Batch& batch, std::size_t at, Lane& lane, Output& out) noexcept {
+  const Packet& p = batch.packet(at);
+  const auto number = static_cast<std::uint16_t>(at);
+  lane.path = paths_.intern(p, key_);
+  if (!lane.tracked) {
+    observe(out, Observation::Kind::other, kNone, number, 0, lane.path);
+    return;
+  }
+  unsigned side = 0;
+  std::uint32_t id = locate(p, lane, side);
+  if (id == kNone) {
+    if (!settle(p, lane)) {
+      ++counters_.untracked;
+      return;
+    }
+    std::uint8_t placed = 0;
+    id = place(p, lane, placed, number, out);
+    side = placed;
+    if (id == kNone) return;
+  }
+  update(id, static_cast<std::uint8_t>(side), p, lane, number, out);
 }
 
 void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const Lane& lane, std::uint16_t number,
@@ -1129,7 +1176,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
         r.flags |= kRttPending;
       }
     } else if (direction == 0 && (r.flags & kRttPending) != 0 && (p.tcp_flags & (kSyn | kRst)) == 0) {
-      end_client_rtt(r, p);
+      end_client_rtt(r, p.time);
     }
   } else if (w.packets == 0 && r.progress.client_isn == 0 && direction == 0) {
     r.progress.client_isn = first_fingerprint(p);
@@ -1137,7 +1184,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
 
   if (p.payload != 0) {
     w.flags |= kSawData;
-    time_response(r, direction, p);
+    time_response(r, direction, p.time);
     if (endpoints_[lane.endpoint].ftp_control) observe(out, Observation::Kind::text, id, number, way_number, lane.path);
   }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <span>
 
+#include "decode/batch.h"
 #include "lvsnat/packet.h"
 #include "track/endpoint_table.h"
 #include "track/observation.h"
@@ -26,7 +27,7 @@ struct IndexSlot {
 
 class Tracker {
  public:
-  static constexpr std::size_t kBatch = 64;
+  static constexpr std::size_t kBatch = Batch::kSize;
   /// A batch emits at most this many observations and retired records.
   static constexpr std::size_t kMaxObservations = kBatch * 6;
   static constexpr std::size_t kMaxRetired = kBatch;
@@ -54,8 +55,8 @@ class Tracker {
 
   Tracker(const Storage& storage, const HashKey& key) noexcept;
 
-  /// At most kBatch packets. Appends to `out`, which the caller empties in between.
-  void feed(std::span<const Packet> packets, Output& out) noexcept;
+  /// Appends to `out`, which the caller empties in between; packets that an observation names are decoded then.
+  void feed(Batch& batch, Output& out) noexcept;
 
   /// Retires records that ended or fell silent, visiting at most `budget` records from where it left off.
   struct Idle {
@@ -121,28 +122,37 @@ class Tracker {
   [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
 
  private:
-  struct Lane {  // one packet between the stages; not initialised, for every field is assigned in turn
+  struct Lane {            // one packet between the stages; not initialised, for every field is assigned in turn
+    std::uint64_t client;  // its endpoint_word(), of a plain packet with IPv4 addresses
+    Head* head;            // that stood in the slot, to be fetched ahead
+    Way* ways;             // of the head's body and of the side that has the endpoint, to be fetched ahead
+    std::uint64_t ends;    // Head::ends of that head when `ways` was found; another number if neither side has the endpoint
     std::uint32_t endpoint;
     std::uint32_t hash;
     std::uint32_t slot;      // of the index: where this client endpoint was, or where looking for it ended
-    std::uint32_t record;    // that stood there, to be fetched ahead
+    std::uint32_t record;    // that stood there; the first one stands for none
+    std::uint32_t taught;    // Tracker::taught_ when it was aimed
     std::uint16_t path;      // where the packet did not just follow another
     std::uint8_t direction;  // 0: to the server
+    std::uint8_t side;       // of `ways`
     bool tracked;
   };
   enum class Sighting : std::uint8_t { counted, copy, forwarded, moved };
 
-  [[gnu::always_inline]] inline void orient(const Packet& packet, Lane& lane) const noexcept;
+  [[gnu::always_inline]] inline bool orient(const Skim& skim, Lane& lane) const noexcept;
+  [[gnu::always_inline]] inline void aim(Batch& batch, std::size_t at, Lane& lane) const noexcept;
   [[gnu::always_inline]] inline void fetch_head(Lane& lane) const noexcept;
-  void aim(const Packet* packets, std::size_t count, Lane* lanes) const noexcept;
-  void orient_v6(const Packet& packet, Lane& lane) const noexcept;
+  [[gnu::always_inline]] inline void fetch_ways(Lane& lane) const noexcept;
+  void look_closer(Batch& batch, std::size_t at, Lane& lane, Output& out) noexcept;
+  [[nodiscard]] bool orient_v6(const Skim& skim, Lane& lane) const noexcept;
   void orient_by_hash(const Packet& packet, Lane& lane) const noexcept;
-  void orient_anew(const Packet& packet, Lane& lane) const noexcept;
+  void orient_closely(const Packet& packet, Lane& lane) const noexcept;
   void orient_slowly(const Packet& packet, Lane& lane, std::uint32_t to_hash, std::uint32_t from_hash) const noexcept;
   [[nodiscard]] std::uint32_t locate(const Packet& packet, const Lane& lane, unsigned& side) noexcept;
-  [[gnu::always_inline]] inline bool follow(const Packet& packet, const Lane& lane) noexcept;
+  [[gnu::always_inline]] inline bool follow(const Skim& skim, const Lane& lane) noexcept;
   bool settle(const Packet& packet, Lane& lane) noexcept;
   std::uint32_t place(const Packet& packet, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept;
+  void observe_joined(const Head& head, std::uint32_t id, std::uint16_t number, const Lane& lane, Output& out) const noexcept;
   bool join_opening(std::uint32_t id, const Packet& packet, const Lane& lane, std::uint16_t number, Output& out) noexcept;
   std::uint32_t open(const Packet& packet, const Lane& lane, std::uint32_t newest, Output& out) noexcept;
   void update(std::uint32_t id, std::uint8_t side, const Packet& packet, const Lane& lane, std::uint16_t number,

@@ -5,6 +5,7 @@
 
 #include <tins/tins.h>
 
+#include "decode/batch.h"
 #include "decode/layers.h"
 #include "frames.h"
 
@@ -185,6 +186,69 @@ TEST(Decode, BatchesOfMixedLinkTypes) {
   decode(frames, packets);
   for (std::size_t i = 0; i < frames.size(); ++i) expect_same(packets[i], thorough(frames[i]));
   decode({}, {});
+}
+
+// A batch skims what is plain and decodes it when asked; the rest is decoded at once. Skims of frames are those of their packets.
+TEST(Decode, BatchesSayWhatPacketsSay) {
+  const std::vector<Sample> all = samples();
+  std::vector<Frame> frames;
+  std::vector<Packet> packets;
+  for (std::size_t i = 0; i < Batch::kSize + 10; ++i) {
+    const Sample& sample = all[i * 7 % all.size()];
+    frames.push_back(frame_of(sample.bytes.data(), sample.bytes.size(), sample.bytes.size(), sample.link));
+    frames.back().number = static_cast<std::uint32_t>(i + 1);
+    frames.back().time = static_cast<Timestamp>(1000 + i * 7919 % 101);
+    frames.back().vantage = static_cast<std::uint16_t>(i % 3);
+    packets.push_back(thorough(frames.back()));
+  }
+  Batch of_frames, of_packets;
+  of_frames.take(frames);
+  of_packets.take(packets);
+  ASSERT_EQ(of_frames.size(), Batch::kSize);
+  ASSERT_EQ(of_packets.size(), Batch::kSize);
+  EXPECT_EQ(of_frames.first(), 1000);
+  EXPECT_EQ(of_frames.last(), 1100);
+  EXPECT_EQ(of_packets.first(), 1000);
+  EXPECT_EQ(of_packets.last(), 1100);
+  std::size_t plain = 0, odd = 0;
+  for (std::size_t i = 0; i < Batch::kSize; ++i) {
+    const Skim &a = of_frames.skim(i), &b = of_packets.skim(i);
+    EXPECT_EQ(a.time, packets[i].time);
+    if (!a.is_plain()) {
+      EXPECT_EQ(of_frames.odd()[odd++], i);
+    } else {
+      ++plain;
+      ASSERT_TRUE(b.is_plain());
+      EXPECT_TRUE(std::equal(a.path, a.path + 3, b.path)) << i;
+      EXPECT_EQ(a.nature.version, packets[i].v6 ? 6 : 4);
+      if (packets[i].v6) {
+        EXPECT_EQ(std::memcmp(a.addresses, packets[i].source.bytes.data(), 16), 0);
+        EXPECT_EQ(std::memcmp(a.addresses + 16, packets[i].destination.bytes.data(), 16), 0);
+        EXPECT_EQ(std::memcmp(a.addresses, b.addresses, 32), 0);
+      } else {
+        EXPECT_EQ(a.low[0], low_half(packets[i].source));
+        EXPECT_EQ(a.low[1], low_half(packets[i].destination));
+        EXPECT_TRUE(a.low[0] == b.low[0] && a.low[1] == b.low[1]);
+      }
+      EXPECT_EQ(a.source_port(), packets[i].source_port);
+      EXPECT_EQ(a.destination_port(), packets[i].destination_port);
+      EXPECT_EQ(a.nature.protocol, packets[i].protocol);
+      EXPECT_EQ(a.nature.network, packets[i].network_offset);
+      EXPECT_TRUE(a.ports == b.ports && a.sequence == b.sequence && a.payload == b.payload && a.ip_length == b.ip_length &&
+                  a.ip_id == b.ip_id && a.tcp_flags == b.tcp_flags);
+    }
+    expect_same(of_frames.packet(i), packets[i]);
+    expect_same(of_packets.packet(i), packets[i]);
+  }
+  EXPECT_EQ(of_frames.odd().size(), odd);
+  EXPECT_GT(plain, 20U);
+  EXPECT_GT(odd, 20U);
+  // The last ones come in a batch of their own, and nothing of the one before is left.
+  of_frames.take(std::span(frames).last(10));
+  ASSERT_EQ(of_frames.size(), 10U);
+  for (std::size_t i = 0; i < 10; ++i) expect_same(of_frames.packet(i), packets[Batch::kSize + i]);
+  of_frames.take(std::span<const Frame>{});
+  EXPECT_EQ(of_frames.size(), 0U);
 }
 
 TEST(Decode, EqualsLibtins) {

@@ -64,7 +64,8 @@ class Bench {
   void feed(const std::vector<Packet>& packets, std::size_t batch = Tracker::kBatch) {
     for (std::size_t i = 0; i < packets.size(); i += batch) {
       Tracker::Output out{observations_, retired_, 0, 0};
-      tracker.feed(std::span(packets).subspan(i, std::min(batch, packets.size() - i)), out);
+      batch_.take(std::span(packets).subspan(i, std::min(batch, packets.size() - i)));
+      tracker.feed(batch_, out);
       take(out);
     }
   }
@@ -101,6 +102,7 @@ class Bench {
     seen.insert(seen.end(), out.observations.begin(), out.observations.begin() + out.observed);
     gone.insert(gone.end(), out.retired.begin(), out.retired.begin() + out.retirements);
   }
+  Batch batch_;
   std::vector<Head> heads_;
   std::vector<Body> bodies_;
   std::vector<IndexSlot> index_;

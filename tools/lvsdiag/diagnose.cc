@@ -128,7 +128,7 @@ int diagnose(const DiagnosisOptions& o) {
   if (inputs.source) {
     const Interruptible interruptible(*inputs.source);
     ProgressLine progress(!o.quiet);
-    std::array<Frame, 128> frames;  // few enough to stay in the first-level cache
+    std::array<Frame, 256> frames;  // few enough to stay in the first-level cache
     std::uint64_t packets = 0;
     while (const std::size_t n = inputs.source->read(frames)) {
       const std::span<const Frame> batch(frames.data(), n);

@@ -1,0 +1,67 @@
+#include "decode/batch.h"
+
+#include <algorithm>
+
+namespace lvsnat {
+
+void Batch::take(std::span<const Frame> frames) noexcept {
+  const Frame* const begin = frames_ = frames.data();
+  count_ = std::min(frames.size(), kSize);
+  std::size_t odd = 0;
+  decoded_.fill(false);
+  Timestamp first = count_ == 0 ? 0 : begin->time, last = first;
+  skim_each(
+      begin, count_, [&](std::size_t i, auto&& skim) __attribute__((always_inline)) {
+        Skim& said = skims_[i];
+        const Timestamp time = begin[i].time;
+        said.time = time;
+        first = std::min(first, time);
+        last = std::max(last, time);
+        if (skim(said)) [[likely]]
+          return;
+        said.nature = {};
+        odd_[odd++] = static_cast<std::uint8_t>(i);
+      });
+  odd_count_ = odd;
+  for (const std::size_t i : this->odd()) {
+    decode_slowly(begin[i], packets_[i]);
+    decoded_[i] = true;
+  }
+  first_ = first;
+  last_ = last;
+}
+
+void Batch::take(std::span<const Packet> packets) noexcept {
+  frames_ = nullptr;
+  count_ = std::min(packets.size(), kSize);
+  odd_count_ = 0;
+  decoded_.fill(true);
+  first_ = last_ = count_ == 0 ? 0 : packets.front().time;
+  for (std::size_t i = 0; i < count_; ++i) {
+    const Packet& p = packets_[i] = packets[i];
+    Skim& said = skims_[i];
+    said.time = p.time;
+    first_ = std::min(first_, p.time);
+    last_ = std::max(last_, p.time);
+    const bool plain = p.kind == Packet::Kind::transport && !p.first_fragment && (p.protocol == kTcp || p.protocol == kUdp);
+    if (!plain) odd_[odd_count_++] = static_cast<std::uint8_t>(i);
+    std::memcpy(said.path, reinterpret_cast<const char*>(&p) + offsetof(Packet, vantage), sizeof said.path);
+    if (p.v6) {
+      static_assert(offsetof(Packet, destination) == offsetof(Packet, source) + sizeof(Address));
+      said.addresses = packets_[i].source.bytes.data();
+    } else {
+      said.low[0] = low_half(p.source);
+      said.low[1] = low_half(p.destination);
+    }
+    said.ports = std::uint32_t{p.source_port} << 16 | p.destination_port;
+    said.sequence = p.sequence;
+    said.payload = p.payload;
+    said.ip_length = p.ip_length;
+    said.ip_id = p.ip_id;
+    said.nature = {};
+    if (plain) said.nature = {p.network_offset, p.protocol, static_cast<std::uint8_t>(p.v6 ? 6 : 4)};
+    said.tcp_flags = p.tcp_flags;
+  }
+}
+
+}  // namespace lvsnat
