@@ -44,16 +44,8 @@ void Journal::note(Batch& batch, const track::Tracker::Output& output, const tra
         note_other(packet, tracker, output, i);
         break;
       case Kind::joined: {
-        const auto [outer, inner] = std::pair(o.outer, o.inner);
-        const std::uint64_t pair = std::uint64_t{outer} << 32 | inner;
-        // Every connection comes by here, and nearly all of them with a pair that is known.
-        std::uint64_t& recent = recent_pairs_[(outer * 61 + inner) % recent_pairs_.size()];
-        if (recent == pair) break;
-        recent = pair;
-        if (pairs_.size() < kMaxPairs && !pair_seen_.contains(pair)) {
-          pair_seen_.insert(pair);
-          pairs_.emplace_back(outer, inner);
-        }
+        const std::uint64_t pair = std::uint64_t{o.outer} << 32 | o.inner;
+        if (pairs_.size() < kMaxPairs && pair_seen_.insert(pair).second) pairs_.emplace_back(o.outer, o.inner);
         break;
       }
       case Kind::repeat:

@@ -155,9 +155,8 @@ class Journal {
   std::vector<FtpLine> ftp_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_;
   std::unordered_set<std::uint64_t> pair_seen_;
-  std::array<std::uint64_t, 1024> recent_pairs_{};  // of those; 0 is no pair, for its two endpoints are never one
-  std::vector<RetiredRecord> retired_, openings_;   // an opening without a protocol has been taken out
-  std::size_t next_opening_ = 0;                    // of openings_, once that is full: the oldest
+  std::vector<RetiredRecord> retired_, openings_;  // an opening without a protocol has been taken out
+  std::size_t next_opening_ = 0;                   // of openings_, once that is full: the oldest
   // Those that left the table, the last one of each client endpoint: the id of the first with a hash, the others by their `next`.
   // Some 33,000 at most. A flood comes and goes here with each of its packets.
   static constexpr std::size_t kClientHashes = 32'768;

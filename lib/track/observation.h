@@ -8,7 +8,7 @@ namespace lvsnat::track {
 struct Observation {
   enum class Kind : std::uint8_t {
     other,      // not a transport packet: ARP, ICMP, tunnel, fragment, ... `packet` has it
-    joined,     // the record got its second endpoint
+    joined,     // the record got its second endpoint, and the pair of them is none that came just before
     repeat,     // a retransmission (the first few of each way)
     reset,      // the first RST of a way
     moved,      // a packet of a way took another path than the first one

@@ -698,10 +698,14 @@ void Tracker::join(Head& r, const Way* way, const Packet& p, const Lane& lane) n
   }
 }
 
-void Tracker::observe_joined(const Head& r, std::uint32_t id, std::uint16_t number, const Lane& lane,
-                             Output& out) const noexcept {
-  if (out.observed == out.observations.size()) return;
+// Nearly all connections join a pair of endpoints that was joined a moment ago: that is no news.
+void Tracker::observe_joined(const Head& r, std::uint32_t id, std::uint16_t number, const Lane& lane, Output& out) noexcept {
   const unsigned inner = (r.flags & kInnerFirst) != 0 ? 0 : 1;
+  const std::uint32_t first = r.endpoint(0), second = r.endpoint(1);
+  std::uint64_t& recent = recent_pairs_[(first * 61 + second) % recent_pairs_.size()];
+  const std::uint64_t pair = std::uint64_t{inner} << 63 | std::uint64_t{first} << 32 | second;
+  if (recent == pair || out.observed == out.observations.size()) return;
+  recent = pair;
   out.observations[out.observed++] = Observation{id,
                                                  number,
                                                  Observation::Kind::joined,
@@ -759,7 +763,13 @@ std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t new
   ++live_;
   ++unanswered_;
   if (r.body() == 0) ++openings_;
-  link(lane.hash, id, newest);
+  if (newest == kNone && out.retirements == 0 && index_[lane.slot].record == kNone) {
+    r.next = kNone;
+    index_[lane.slot] = IndexSlot{lane.hash, id};
+    ++used_;
+  } else {
+    link(lane.hash, id, newest);
+  }
   return id;
 }
 
@@ -787,9 +797,24 @@ bool Tracker::join_opening(std::uint32_t id, const Packet& p, const Lane& lane, 
   return true;
 }
 
+// What stands in the slot where it was looked for, or nothing there still, answers as a rule: then nothing was inserted since,
+// for it would be there, unless something left the index and made room elsewhere.
+std::uint32_t Tracker::find_again(const Packet& p, const Lane& lane, const Output& out) const noexcept {
+  const Address client = client_of(p, lane.direction);
+  const std::uint16_t port = client_port_of(p, lane.direction);
+  const IndexSlot& slot = index_[lane.slot];
+  if (slot.record == kNone) {
+    if (out.retirements == 0) return kNone;
+  } else if (slot.hash == lane.hash) {
+    const Head& r = heads_[slot.record];
+    if (r.client_port == port && r.protocol == p.protocol && r.client == client) return slot.record;
+  }
+  return lookup(lane.hash, client, port, p.protocol);
+}
+
 // Finds or makes the record of a packet that is more than the next one of a connection. kNone: there is nothing more to do.
 std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept {
-  const std::uint32_t head = lookup(lane.hash, client_of(p, lane.direction), client_port_of(p, lane.direction), p.protocol);
+  const std::uint32_t head = find_again(p, lane, out);
   side = 0;
   if (head == kNone) {
     const std::uint32_t id = open(p, lane, kNone, out);
@@ -1063,6 +1088,7 @@ void Tracker::feed(Batch& batch, Output& out) noexcept {
             // What an earlier packet taught since holds for this one: results must not depend on where batches end.
             if (taught_ != lanes[i].taught && lanes[i].tracked) [[unlikely]] {
               if (!orient(batch.skim(i), lanes[i])) orient_closely(batch.packet(i), lanes[i]);
+              fetch_head(lanes[i]);
               fetch_ways(lanes[i]);
             }
             if (!follow(batch.skim(i), lanes[i])) [[unlikely]]
@@ -1081,9 +1107,10 @@ void Tracker::look_closer(Batch& batch, std::size_t at, Lane& lane, Output& out)
     return;
   }
   unsigned side = 0;
-  std::uint32_t id = locate(p, lane, side);
+  std::uint32_t id = is_syn(p) ? kNone : locate(p, lane, side);
   if (id == kNone) {
-    if (!settle(p, lane)) {
+    const bool settled = lane.endpoint != kNone && endpoints_[lane.endpoint].known >= Known::handshake;
+    if (!settled && !settle(p, lane)) {
       ++counters_.untracked;
       return;
     }

@@ -8,6 +8,7 @@
 // who grows the index and the endpoint table between batches when asked. Threads: one.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -152,7 +153,8 @@ class Tracker {
   [[gnu::always_inline]] inline bool follow(const Skim& skim, const Lane& lane) noexcept;
   bool settle(const Packet& packet, Lane& lane) noexcept;
   std::uint32_t place(const Packet& packet, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept;
-  void observe_joined(const Head& head, std::uint32_t id, std::uint16_t number, const Lane& lane, Output& out) const noexcept;
+  void observe_joined(const Head& head, std::uint32_t id, std::uint16_t number, const Lane& lane, Output& out) noexcept;
+  [[nodiscard]] std::uint32_t find_again(const Packet& packet, const Lane& lane, const Output& out) const noexcept;
   bool join_opening(std::uint32_t id, const Packet& packet, const Lane& lane, std::uint16_t number, Output& out) noexcept;
   std::uint32_t open(const Packet& packet, const Lane& lane, std::uint32_t newest, Output& out) noexcept;
   void update(std::uint32_t id, std::uint8_t side, const Packet& packet, const Lane& lane, std::uint16_t number,
@@ -190,7 +192,8 @@ class Tracker {
   std::uint32_t live_ = 0, high_water_ = 0, free_ = kNone, hand_ = 0, idle_hand_ = 0;
   std::uint32_t openings_ = 0, unanswered_ = 0;  // of the living: those without a body; those to which no server said a word
   EndpointTable endpoints_;
-  std::uint32_t taught_ = 0;  // how often endpoints were added or became better known
+  std::uint32_t taught_ = 0;                        // how often endpoints were added or became better known
+  std::array<std::uint64_t, 1024> recent_pairs_{};  // of endpoints that were joined; 0 is none, for no endpoint joins itself
   PathTable paths_;
   Counters counters_;
 };

@@ -33,7 +33,8 @@ TEST(Openings, TakeNoBody) {
     b.feed({Made(client, kVip, Seen::request).flags(kSyn).seq(n), Made(client, kRip, Seen::demasq).flags(kSyn).seq(n)});
   }
   EXPECT_EQ(b.live().size(), 500U);
-  EXPECT_EQ(b.count(Observation::Kind::joined), 500U);
+  EXPECT_EQ(b.joined(), 500U);
+  EXPECT_EQ(b.count(Observation::Kind::joined), 1U);  // one pair
   EXPECT_EQ(b.tracker.counters().untracked, 0U);
   EXPECT_EQ(Bench::legs(b.live()[499]), "1/1/0/0");
   // What would need one is counted as not followed, and does no harm.

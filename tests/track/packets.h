@@ -86,6 +86,12 @@ class Bench {
     }
     return all;
   }
+  /// Living records with both endpoints.
+  [[nodiscard]] std::size_t joined() const {
+    std::size_t n = 0;
+    for (const Record& r : live()) n += r.endpoint[1] != kNone ? 1U : 0U;
+    return n;
+  }
   [[nodiscard]] Endpoint endpoint(const Record& r, int side) const {
     const ServerEndpoint& e = tracker.endpoints()[r.endpoint[side]];
     return {e.address, e.port};
