@@ -54,7 +54,11 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
   if (::stat(path.c_str(), &status) != 0) return failure(path, errno);
   if (!S_ISREG(status.st_mode)) return refuse_special(status);
   // O_NONBLOCK: the name may have become a FIFO since stat().
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  int fd = -1;
+  do {
+    fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  } while (fd < 0 && errno == EINTR);  // network file systems
+  const Descriptor file(fd);
   if (file.get() < 0) return failure(path, errno);
   if (::fstat(file.get(), &status) != 0) return failure(path, errno);
   if (!S_ISREG(status.st_mode)) return refuse_special(status);

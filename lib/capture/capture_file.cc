@@ -48,7 +48,9 @@ Result<Input> open_input(const std::string& path) {
     fd = Descriptor(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
   } else {
     // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
-    fd = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    do {
+      fd = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    } while (!fd.is_open() && errno == EINTR);  // network file systems
   }
   if (!fd.is_open()) return failed(path, code_of(errno), standard_input ? "standard input is closed" : reason(errno));
   struct stat about {};

@@ -11,6 +11,8 @@ const lvsnat::CaptureInterface* lvsnat_capture_interface() noexcept {
       &lvsnat::describe_frame,
       &lvsnat::CaptureWriter::create,
       &lvsnat::ProbeSender::open,
+      &lvsnat::capture_now,
+      &lvsnat::wall_clock_set_by,
   };
   return &table;
 }

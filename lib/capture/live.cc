@@ -1,5 +1,5 @@
-// libpcap on a Linux interface. Without immediate mode it uses TPACKET_V3, whose blocks cost a tenth a packet. The only
-// file of the library that reads a clock.
+// libpcap on a Linux interface. Without immediate mode it uses TPACKET_V3, whose blocks cost a tenth a packet. This file and
+// clock.cc are the only ones of the library that read a clock.
 #include "capture/live.h"
 
 #include <algorithm>
@@ -22,6 +22,7 @@
 #include <pcap/pcap.h>
 
 #include "base/text.h"
+#include "capture/clock.h"
 #include "capture/descriptor.h"
 #include "capture/file_source.h"
 #include "capture/filter.h"
@@ -38,9 +39,9 @@ constexpr std::int64_t kWatchInterval = 250 * kMillisecond;
 // After stop(): the kernel hands over its last block when the ring's own timeout ends.
 constexpr std::int64_t kLastBlock = 300 * kMillisecond;
 
-std::int64_t clock_value(clockid_t clock) {
+std::int64_t monotonic() {
   timespec t{};
-  ::clock_gettime(clock, &t);
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
   return std::int64_t{t.tv_sec} * kSecond + t.tv_nsec;
 }
 
@@ -73,7 +74,7 @@ class InterfaceState {
 class PcapLive final : public LiveSource {
  public:
   PcapLive(const std::string& interface, const LiveOptions& options)
-      : name_(interface), options_(options), state_(interface), any_(interface == "any") {
+      : name_(interface), options_(options), state_(interface), any_(interface == "any"), clock_(clock_base(), read_clocks) {
     statistics_.name = interface;
     statistics_.interface = interface;
     statistics_.live = true;
@@ -109,8 +110,8 @@ class PcapLive final : public LiveSource {
     std::array<char, PCAP_ERRBUF_SIZE> why{};
     if (pcap_setnonblock(handle_.get(), 1, why.data()) != 0) return failed(ErrorCode::io, printable(why.data(), 300));
     vantages_.push_back({name_, name_, link_, options_.snaplen, options_.source_index});
-    watched_at_ = clock_value(CLOCK_MONOTONIC);
-    watched_time_ = clock_value(CLOCK_REALTIME);
+    watched_at_ = monotonic();
+    watched_time_ = capture_now();
     return ok();
   }
 
@@ -126,6 +127,7 @@ class PcapLive final : public LiveSource {
   std::size_t drain(std::span<Frame> out) override {
     if (finished_) return 0;
     note_stop();
+    clock_.look();
     store_.clear();
     out_ = out;
     count_ = 0;
@@ -138,12 +140,15 @@ class PcapLive final : public LiveSource {
         gone(error_text());
         break;
       }
-      if (rc == 0) break;
+      if (rc == 0) {
+        clock_.emptied();
+        break;
+      }
     }
     watch(false);
     if (stopping_ && !finished_) {
       const bool past = count_ > 0 && out_[count_ - 1].time >= stop_time_;
-      if (past || clock_value(CLOCK_MONOTONIC) - stopped_at_ > kLastBlock) finish();
+      if (past || monotonic() - stopped_at_ > kLastBlock) finish();
     }
     return count_;
   }
@@ -151,13 +156,13 @@ class PcapLive final : public LiveSource {
   [[nodiscard]] bool finished() const override { return finished_; }
   [[nodiscard]] const std::vector<Vantage>& vantages() const override { return vantages_; }
   [[nodiscard]] int packet_descriptor() const override { return finished_ ? -1 : pcap_get_selectable_fd(handle_.get()); }
-  [[nodiscard]] Timestamp now() const override { return clock_value(CLOCK_REALTIME); }
+  [[nodiscard]] Timestamp now() const override { return capture_now(); }
   [[nodiscard]] int wake_descriptor() const override { return stopping_ ? -1 : wake_.get(); }
 
   [[nodiscard]] std::vector<SourceStatistics> statistics() const override {
     SourceStatistics now = statistics_;
     now.dropped = drops_;
-    const Timestamp time = clock_value(CLOCK_REALTIME);
+    const Timestamp time = capture_now();
     if (!blind_why_.empty()) add_gap(now.gaps, {blind_since_, std::max(blind_since_, time), blind_why_});
     return {std::move(now)};
   }
@@ -219,7 +224,7 @@ class PcapLive final : public LiveSource {
   void keep(const pcap_pkthdr& header, const u_char* data) {
     // libpcap keeps to the count asked for; to write past the batch would be fatal, so do not rest on it.
     if (count_ >= out_.size()) return;
-    const Timestamp time = std::int64_t{header.ts.tv_sec} * kSecond + header.ts.tv_usec * (nanoseconds_ ? 1 : 1000);
+    const Timestamp time = clock_.of(std::int64_t{header.ts.tv_sec} * kSecond + header.ts.tv_usec * (nanoseconds_ ? 1 : 1000));
     ++statistics_.packets;
     statistics_.first = std::min(statistics_.first.value_or(time), time);
     statistics_.last = std::max(statistics_.last.value_or(time), time);
@@ -243,17 +248,16 @@ class PcapLive final : public LiveSource {
   void note_stop() {
     if (stopping_ || !stop_asked_.load(std::memory_order_relaxed)) return;
     stopping_ = true;
-    stopped_at_ = clock_value(CLOCK_MONOTONIC);
-    stop_time_ = clock_value(CLOCK_REALTIME);
+    stopped_at_ = monotonic();
+    stop_time_ = capture_now();
   }
 
   /// Asks for drops and the interface's state when that is due.
   void watch(bool now) {
-    const std::int64_t at = clock_value(CLOCK_MONOTONIC);
+    const std::int64_t at = monotonic();
     if (!now && at - watched_at_ < kWatchInterval) return;
-    const Timestamp time = clock_value(CLOCK_REALTIME);
-    // A clock that was set back must not make a gap that ends before it begins.
-    const Timestamp since = std::min(watched_time_, time);
+    const Timestamp time = capture_now();
+    const Timestamp since = watched_time_;
     watched_at_ = at;
     watched_time_ = time;
     pcap_stat counts{};
@@ -311,6 +315,7 @@ class PcapLive final : public LiveSource {
   int index_ = 0;
   Descriptor wake_;
   std::unique_ptr<pcap_t, Closer> handle_;
+  StampClock clock_;
   FrameStore store_;
   std::vector<Vantage> vantages_;
   SourceStatistics statistics_;

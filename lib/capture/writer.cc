@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,16 +42,18 @@ class Writer final : public CaptureWriter {
     } else {
       // O_NONBLOCK: a FIFO without a reader must be an error, not a wait.
       const int how = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-      fd_ = Descriptor(::open(path_.c_str(), options_.overwrite ? how : how | O_EXCL, S_IRUSR | S_IWUSR));
+      do {
+        fd_ = Descriptor(::open(path_.c_str(), options_.overwrite ? how : how | O_EXCL, S_IRUSR | S_IWUSR));
+      } while (!fd_.is_open() && errno == EINTR);
       if (!fd_.is_open()) return refused(errno);
       struct stat about {};
-      if (::fstat(fd_.get(), &about) != 0) return failed(ErrorCode::io, reason(errno));
+      if (::fstat(fd_.get(), &about) != 0) return abandoned(errno);
       if (!S_ISREG(about.st_mode) && !S_ISCHR(about.st_mode)) {
         fd_.reset();
         return failed(ErrorCode::usage, "it is no regular file");
       }
       if (S_ISREG(about.st_mode)) {
-        if (::ftruncate(fd_.get(), 0) != 0) return failed(ErrorCode::io, reason(errno));
+        if (::ftruncate(fd_.get(), 0) != 0) return abandoned(errno);
         regular_ = true;
       }
       ::fcntl(fd_.get(), F_SETFL, ::fcntl(fd_.get(), F_GETFL) & ~O_NONBLOCK);
@@ -109,6 +112,12 @@ class Writer final : public CaptureWriter {
     while (done < buffer_.size()) {
       const ssize_t wrote = ::write(fd_.get(), buffer_.data() + done, buffer_.size() - done);
       if (wrote < 0 && errno == EINTR) continue;
+      if (wrote < 0 && errno == EAGAIN) {
+        // A pipe that another program made non-blocking.
+        pollfd takes{fd_.get(), POLLOUT, 0};
+        ::poll(&takes, 1, -1);
+        continue;
+      }
       if (wrote <= 0) return damaged(wrote < 0 ? errno : ENOSPC, done);
       done += static_cast<std::size_t>(wrote);
     }
@@ -160,6 +169,13 @@ class Writer final : public CaptureWriter {
       default:
         return failed(ErrorCode::io, reason(error));
     }
+  }
+
+  /// It cannot be used after all: what this made goes away again.
+  Error abandoned(int error) {
+    fd_.reset();
+    if (!options_.overwrite) ::unlink(path_.c_str());
+    return failed(ErrorCode::io, reason(error));
   }
 
   /// `done` bytes of the buffer were written, then `error` came: keeps whole records only.

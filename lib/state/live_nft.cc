@@ -176,6 +176,33 @@ class Watchdog {
   std::thread thread_;
 };
 
+/// libnftables ends the whole program, with status 1, where it does not understand the kernel. Status 1 means something else
+/// here.
+class Asking {
+ public:
+  Asking() {
+    static const bool registered = std::atexit(end_instead) == 0;
+    asking = registered;
+  }
+  ~Asking() { asking = false; }
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+  template <typename Question>
+  int answer(const Question& question) const {
+    return question();
+  }
+
+ private:
+  static void end_instead() {
+    if (!asking) return;
+    constexpr std::string_view kWhy =
+        "libnftables ended the program: nothing was diagnosed; try again, or leave this host's kernel state out (--no-state)\n";
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kWhy.data(), kWhy.size());
+    ::_exit(3);
+  }
+  static inline bool asking = false;
+};
+
 /// The few functions of libnftables(3) that are needed, and the values of its header, which its soname keeps.
 class Libnftables {
  public:
@@ -221,7 +248,7 @@ class Libnftables {
     if (context == nullptr || buffer_output_(context.get()) != 0 || buffer_error_(context.get()) != 0) return listing;
     flags_(context.get(), flags);
     Watchdog watchdog(is_netfilter(lowest) ? lowest : -1);
-    const int failed = run_(context.get(), "list ruleset");
+    const int failed = Asking().answer([&] { return run_(context.get(), "list ruleset"); });
     listing.late = watchdog.end();
     if (const char* text = output_(context.get()); text != nullptr) listing.text = text;
     if (const char* text = error_(context.get()); text != nullptr) listing.complaints = complaints_in(text);

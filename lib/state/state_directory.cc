@@ -30,6 +30,8 @@ class DirectoryReader {
     read_network();
     read_ipvs();
     read_rest();
+    // What is there and breaks while it is read must not look like what was never saved.
+    if (failure_) return *failure_;
     if (files_ == 0) {
       return Error{ErrorCode::not_found,
                    printable(directory_.native()) +
@@ -45,6 +47,7 @@ class DirectoryReader {
   std::optional<CommandOutput> load(const std::string& name) {
     auto bytes = read_file(directory_ / name, kMaxStateFile);
     if (!bytes) {
+      if (bytes.error().code == ErrorCode::io && !failure_) failure_ = bytes.error();
       if (bytes.error().code != ErrorCode::not_found) gap(name, bytes.error().message, "");
       return std::nullopt;
     }
@@ -135,6 +138,11 @@ class DirectoryReader {
       const bool answer = name.starts_with("route-get-") && name.ends_with(".json");
       const bool trace = name.starts_with("traceroute-") && name.ends_with(".txt");
       if ((answer || trace) && names.size() < kMaxAnswers) names.push_back(std::move(name));
+    }
+    if (error == std::errc::permission_denied) {
+      gap("route-get-*.json, traceroute-*.txt", error.message(), "");
+    } else if (error && !failure_) {
+      failure_ = Error{ErrorCode::io, printable(directory_.native()) + ": " + error.message()};
     }
     std::sort(names.begin(), names.end());
     for (const std::string& name : names) {
@@ -302,6 +310,7 @@ class DirectoryReader {
   const fs::path& directory_;
   KernelState state_;
   std::size_t files_ = 0;
+  std::optional<Error> failure_;
   bool ipvs_denied_ = false;
 };
 

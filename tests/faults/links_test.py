@@ -7,10 +7,12 @@ A network namespace of its own; nothing outside it is touched.
 import ctypes
 import json
 import os
+import resource
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import unittest
 
 from programs import LVSDIAG, LVSTOP, LVSTRACE, Running, enter, environment, report, run, wait_for
@@ -118,6 +120,55 @@ class Links(unittest.TestCase):
         self.assertIn('LVS901', {f['code'] for f in answer['findings']})
         self.assertFalse([f for f in answer['findings'] if f['severity'] == 'error'], answer['findings'])
         self.assertIn(code, (1, 3))
+
+    def test_three_at_once_on_one_interface(self):
+        """None takes packets, the ring or the files of another."""
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o777)
+            words = ('-i', 'eth0', '--no-state', '--service', 'tcp:192.168.1.110:80=10.1.1.2:80')
+            kept = [os.path.join(folder, name) for name in ('a', 'b')]
+            watching = [Running(LVSDIAG, *words, '--for', '0', '--format', 'json', '-w', path) for path in kept]
+            watching.append(Running(LVSTOP, *words, '--format', 'ndjson'))
+            for running in watching:
+                self.addCleanup(running.kill)
+            wait_for(lambda: packet_sockets() >= 3, 'three captures', watching[0].process)
+            for running in watching:
+                running.confined()
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            wire.bind(('far-eth0', 0))
+            for number in range(100):
+                tcp = struct.pack('!HHIIBBHHH', 1024 + number, 80, number, 0, 0x50, 2, 1024, 0, 0)
+                head = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 40, 1, 0, 64, 6, 0, socket.inet_aton('192.168.1.254'),
+                                   socket.inet_aton('192.168.1.110'))
+                wire.send(bytes(12) + b'\x08\x00' + head + tcp)
+            wire.close()
+            for running in watching:
+                code, out, err = running.end()
+                self.assertIn(code, (0, 1, 2), err)
+                answer = report(out.splitlines()[-1] if running is watching[-1] else out)
+                self.assertEqual(answer['packets']['total'], 100, answer['sources'])
+            for path in kept:
+                again = report(run(LVSDIAG, '-r', path, '--format', 'json').stdout)
+                self.assertEqual(again['packets']['total'], 100)
+
+    def test_a_ring_that_cannot_be_had_is_made_smaller_and_that_is_said(self):
+        def tight():
+            resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+        words = ('-i', 'eth0', '--no-state', '--for', '1', '-B', '2000', '--max-connections', '1000')
+        for program, more in ((LVSDIAG, ('--format', 'json')), (LVSTOP, ('--once', '--format', 'ndjson')),
+                              (LVSTRACE, ('--client', '10.0.0.1', '--format', 'json'))):
+            with self.subTest(os.path.basename(program)):
+                done = run(program, *words, *more, preexec_fn=tight)
+                self.assertEqual(done.returncode, 3, done)
+                self.assertRegex(done.stdout + done.stderr, "the kernel's ring is only [0-9]+ MiB: it refused more")
+                self.assertNotIn('out of memory', done.stderr)
+
+    def test_no_ring_at_all(self):
+        def none():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
+        done = run(LVSDIAG, '-i', 'eth0', '-i', 'eth1', '--no-state', '--for', '1', preexec_fn=none)
+        self.assertEqual(done.returncode, 3, done)
+        self.assertIn('oo many open files', done.stderr)
 
     def test_a_namespace_that_is_deleted(self):
         subprocess.run(['mount', '-t', 'tmpfs', 'none', '/run'], check=True)

@@ -3,11 +3,14 @@
 was written is whole, nothing is overwritten unasked and nothing is left behind."""
 import errno
 import os
+import pty
+import re
+import select
 import stat
 import subprocess
 import unittest
 
-from programs import BROKEN, CONFINES, HEALTHY, LVSDIAG, LVSTOP, LVSTRACE, enter, report, run, wait_for
+from programs import BROKEN, CONFINES, HEALTHY, LVSDIAG, LVSTOP, LVSTRACE, enter, environment, report, run, wait_for
 
 
 class FullDisk(unittest.TestCase):
@@ -52,6 +55,53 @@ class FullDisk(unittest.TestCase):
         self.assertIn('No space left', done.stderr)
         self.assertIn('healthy', done.stdout)
         self.assertEqual(self.left(), ['fill'])
+
+    def test_what_a_key_of_the_screen_saves(self):
+        self.fill(leave=0)
+        main, terminal = pty.openpty()
+        process = subprocess.Popen([LVSTOP, '-r', BROKEN], stdin=terminal, stdout=terminal, stderr=subprocess.PIPE, cwd='/mnt',
+                                   env=environment(TERM='xterm'), start_new_session=True)
+        os.close(terminal)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(process.stderr.close)
+        seen = b''
+
+        def sees(words):
+            nonlocal seen
+
+            def shown():
+                nonlocal seen
+                while select.select([main], [], [], 0)[0]:
+                    seen += os.read(main, 65536)
+                return re.search(words, seen)
+            wait_for(shown, words, process)
+            seen = b''
+        sees(rb'Overview')
+        down = b'\x1bOB'
+        for moves, name in ((b'', rb'\.pcapng'), (down, rb'\.ndjson'), (down + down, rb'\.txt')):
+            os.write(main, b'w')
+            sees(rb'this.{0,8}view,.{0,8}text')
+            os.write(main, moves + b'\r')
+            sees(name)
+            os.write(main, b'\r')
+            # And it goes on.
+            sees(rb'No.{0,8}space.{0,8}left')
+        os.write(main, b'q')
+
+        def over():
+            while process.poll() is None and select.select([main], [], [], 0)[0]:
+                try:
+                    os.read(main, 65536)
+                except OSError:
+                    break
+            return process.poll() is not None
+        wait_for(over, 'the end')
+        self.assertEqual((process.wait(), process.stderr.read()), (0, b''))
+        os.close(main)
+        # Nothing can be removed any more; what has a name is empty, and that was said.
+        names = [name for name in self.left() if name != 'fill']
+        self.assertEqual([os.path.getsize(f'/mnt/{name}') for name in names], [0] * len(names))
 
     def test_evidence(self):
         self.fill(leave=0)
@@ -222,6 +272,25 @@ class Paths(unittest.TestCase):
             self.assertEqual(stat.S_IMODE(os.stat('/mnt/state').st_mode), 0o600)
         finally:
             os.umask(0o022)
+
+    def test_two_at_once_to_one_file(self):
+        """Whoever comes last has the file, whole: neither ever writes into the other's."""
+        for command in self.captures('/mnt/kept'):
+            with self.subTest(command):
+                both = [subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                         stderr=subprocess.PIPE, env=environment(), text=True) for _ in range(2)]
+                for process in both:
+                    _, err = process.communicate()
+                    # The second may be told that the file is there by now: a capture is not replaced unasked.
+                    self.assertIn(process.returncode, (0, 1, 2, 3))
+                    if process.returncode == 3:
+                        self.assertIn('/mnt/kept', err)
+                self.assertTrue([process for process in both if process.returncode != 3])
+                self.assertEqual(os.listdir('/mnt'), ['kept'])
+                again = report(run(LVSDIAG, '-r', '/mnt/kept', '--format', 'json').stdout)
+                self.assertFalse(again['sources'][0].get('problem'))
+                self.assertGreater(again['packets']['total'], 0)
+                os.unlink('/mnt/kept')
 
     def test_a_snapshot_is_not_replaced_unasked(self):
         self.assertEqual(run(LVSDIAG, 'snapshot', '/mnt/state').returncode, 0)

@@ -3,12 +3,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
+#include <limits>
+#include <new>
 #include <sstream>
 #include <string>
 
@@ -108,6 +111,84 @@ TEST(StateReaderDeathTest, IsAskedUntilTheWatchIsStopped) {
     changed.wait(lock, [&] { return seen >= 3; });
   }
   EXPECT_GE(seen, 3);
+}
+
+/// What the screen makes of an answer that nobody sensible gives.
+class Answers : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0); }
+  void TearDown() override {
+    for (const int end : ends) close(end);
+  }
+  Result<std::string> answer(const AnswerHead& head, const std::string& text) {
+    EXPECT_EQ(write(ends[1], &head, sizeof head), static_cast<ssize_t>(sizeof head));
+    EXPECT_EQ(write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    shutdown(ends[1], SHUT_WR);
+    return receive_answer(ends[0], cost);
+  }
+  int ends[2] = {-1, -1};
+  std::int64_t cost = -1;
+};
+
+TEST_F(Answers, AreTakenAsTheyAre) {
+  const auto text = answer({5, 42, 0}, "state");
+  ASSERT_TRUE(text);
+  EXPECT_EQ(*text, "state");
+  EXPECT_EQ(cost, 42);
+}
+
+TEST_F(Answers, OfAnErrorAreThatError) {
+  const auto text = answer({4, 1, 1 + static_cast<std::uint32_t>(ErrorCode::limit)}, "no\x1b!");
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().code, ErrorCode::limit);
+  EXPECT_EQ(text.error().message.find('\x1b'), std::string::npos);
+}
+
+TEST_F(Answers, WithAnErrorThatThereIsNotAreNonsense) {
+  for (const std::uint32_t error : {2 + static_cast<std::uint32_t>(ErrorCode::limit), 256u, ~0u}) {
+    TearDown();
+    SetUp();
+    const auto text = answer({2, 1, error}, "no");
+    ASSERT_FALSE(text);
+    EXPECT_EQ(text.error().code, ErrorCode::io);
+    EXPECT_NE(text.error().message.find("nonsense"), std::string::npos);
+  }
+}
+
+TEST_F(Answers, ThatCostNoTimeOrAllOfItAreNonsense) {
+  for (const std::int64_t time :
+       {std::int64_t{-1}, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
+    TearDown();
+    SetUp();
+    EXPECT_FALSE(answer({2, time, 0}, "no"));
+  }
+}
+
+TEST_F(Answers, ThatBreakOffOrNeverEndAreErrors) {
+  EXPECT_FALSE(answer({200u << 20, 1, 0}, "only this"));
+  TearDown();
+  SetUp();
+  EXPECT_FALSE(answer({~std::uint64_t{0}, 1, 0}, "only this"));
+}
+
+TEST(StateWatch, OutOfMemoryIsNotTheEndOfTheProgram) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::string trouble;
+  StateWatch::Calls calls;
+  calls.read = []() -> StateWatch::Reading { throw std::bad_alloc(); };
+  calls.cost = [] { return std::int64_t{0}; };
+  calls.interrupt = [] {};
+  calls.news = [](const std::shared_ptr<const KernelState>&) { ADD_FAILURE(); };
+  calls.trouble = [&](const std::string& why) {
+    const std::lock_guard lock(mutex);
+    trouble = why;
+    changed.notify_all();
+  };
+  const StateWatch watch(calls, std::chrono::milliseconds(1));
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return !trouble.empty(); });
+  EXPECT_NE(trouble.find("out of memory"), std::string::npos);
 }
 
 TEST(StateWatch, TellsOnceThatItIsBlind) {

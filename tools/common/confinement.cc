@@ -78,20 +78,27 @@ class Rules {
 
   /// A path that is not there needs no right. Neither does a pipe, which is in no folder.
   void allow(const std::string& path, std::uint64_t rights) {
-    const int target = open(path.c_str(), O_PATH | O_CLOEXEC);
+    int target = -1;
+    do {
+      target = open(path.c_str(), O_PATH | O_CLOEXEC);
+    } while (target < 0 && errno == EINTR);
     if (target < 0) {
       // Whatever else is wrong with a path, who opens it is told. Without descriptors it could be opened and would be refused.
-      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) error_ = errno;
+      // So could a folder in which a file that is open already gets its name.
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || rights == kName) error_ = errno;
       return;
     }
     landlock_path_beneath_attr rule{};
     rule.parent_fd = target;
     rule.allowed_access = rights & handled_;
-    if (syscall(SYS_landlock_add_rule, fd_, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0 && errno == EINVAL) {
+    bool added = syscall(SYS_landlock_add_rule, fd_, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+    if (!added && errno == EINVAL) {
       // Of a file, not of a folder.
       rule.allowed_access = rights & handled_ & (kReadFile | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate);
-      static_cast<void>(syscall(SYS_landlock_add_rule, fd_, LANDLOCK_RULE_PATH_BENEATH, &rule, 0));
+      added = syscall(SYS_landlock_add_rule, fd_, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
     }
+    // What is to be done must not be refused: rather no lock, and said. A pipe is in no folder.
+    if (!added && errno != EBADFD) error_ = errno;
     close(target);
   }
   /// 0, or the errno for which nothing is enforced.

@@ -27,9 +27,7 @@ std::array<Unfinished, kMostUnfinished> unfinished;
 
 /// Async-signal-safe.
 void end_by(int signal) {
-  for (const Unfinished& file : unfinished) {
-    if (file.used.load()) unlink(file.path.data());
-  }
+  remove_unfinished();
   // Whoever waits for the program sees which signal it was.
   std::signal(signal, SIG_DFL);
   std::raise(signal);
@@ -82,6 +80,12 @@ void remember_unfinished(const std::string& path) {
     file.used = true;
     end_tidily();
     return;
+  }
+}
+
+void remove_unfinished() noexcept {
+  for (const Unfinished& file : unfinished) {
+    if (file.used.load()) unlink(file.path.data());
   }
 }
 

@@ -28,5 +28,7 @@ class Interruptible {
 /// A file that has not got its name yet: removed when a signal ends the program. A few can be remembered; more are not.
 void remember_unfinished(const std::string& path);
 void forget_unfinished(const std::string& path);
+/// Removes those that are remembered. Async-signal-safe.
+void remove_unfinished() noexcept;
 
 }  // namespace lvsnat::tool

@@ -18,6 +18,7 @@
 
 #include "base/paragraph.h"
 #include "base/text.h"
+#include "common/memory.h"
 #include "lvsnat/frame.h"
 
 namespace lvsnat::tool {
@@ -233,11 +234,8 @@ void complain(std::string_view tool, std::string_view message) {
 }
 
 int run_out(std::string_view tool, const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
-    complain(tool, "out of memory: nothing was diagnosed; a smaller table (--max-connections) or capture (-F) takes less");
-  } else {
-    complain(tool, std::string("nothing was diagnosed: ") + error.what());
-  }
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return out_of_memory(tool);
+  complain(tool, std::string("nothing was diagnosed: ") + error.what());
   return kUnknown;
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -111,13 +112,18 @@ Result<std::unique_ptr<Output>> Output::open(const std::string& path, const Opti
   if (!target) return target.error();
   output->owns_fd_ = true;
   if (target->in_place) {
-    output->fd_ = ::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    // Whoever waits for the reader of a FIFO may be stopped and continued meanwhile.
+    do {
+      output->fd_ = ::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    } while (output->fd_ < 0 && errno == EINTR);
     if (output->fd_ < 0) return failure(path, errno);
     return output;
   }
   output->part_ = part_name(path);
   remember_unfinished(output->part_);  // before it is there: a signal may come right after
-  output->fd_ = ::open(output->part_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, options.mode);
+  do {
+    output->fd_ = ::open(output->part_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, options.mode);
+  } while (output->fd_ < 0 && errno == EINTR);
   if (output->fd_ < 0) {
     const int error = errno;
     forget_unfinished(output->part_);
@@ -149,7 +155,14 @@ Status Output::flush() {
   while (!rest.empty()) {
     const ssize_t n = ::write(fd_, rest.data(), rest.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
+    if (n < 0 && errno == EAGAIN) {
+      // A terminal or pipe that another program made non-blocking.
+      pollfd takes{fd_, POLLOUT, 0};
+      poll(&takes, 1, -1);
+      continue;
+    }
+    if (n == 0) errno = ENOSPC;
+    if (n <= 0) {
       reader_gone_ = errno == EPIPE;
       return fail("writing to " + path_ + ": " + reason(errno));
     }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "common/interruption.h"
 
 namespace lvsnat::tool {
 namespace {
@@ -52,6 +54,14 @@ Error refused(const char* what) {
   return {ErrorCode::no_permission, std::string("giving up privileges: ") + what + ": " + std::generic_category().message(errno)};
 }
 
+/// The saved user id is still root's; where the way back fails all the same, who goes on would not know who it is.
+[[noreturn]] void end_as_a_stranger() noexcept {
+  constexpr std::string_view kWhy = "giving up privileges: the kernel does not let root become root again; ended\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kWhy.data(), kWhy.size());
+  remove_unfinished();
+  _exit(3);
+}
+
 }  // namespace
 
 std::optional<User> user_without_privileges() {
@@ -67,15 +77,14 @@ ActingAs::ActingAs(const User& user) : group_(getegid()) {
   if (setgroups(0, nullptr) != 0) return;
   if (setegid(user.gid) != 0) return;
   if (seteuid(user.uid) != 0) {
-    if (setegid(group_) != 0) std::abort();
+    if (setegid(group_) != 0) end_as_a_stranger();
     return;
   }
   succeeded_ = true;
 }
 
 ActingAs::~ActingAs() {
-  // The saved user id is still root's; that the way back fails would be a kernel that lies.
-  if (succeeded_ && (seteuid(0) != 0 || setegid(group_) != 0)) std::abort();
+  if (succeeded_ && (seteuid(0) != 0 || setegid(group_) != 0)) end_as_a_stranger();
 }
 
 WithoutCapabilities::WithoutCapabilities(std::optional<unsigned> but) {

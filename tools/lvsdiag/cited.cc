@@ -13,6 +13,16 @@
 
 namespace lvsnat::tool {
 
+namespace {
+
+Status all_read(std::size_t left, std::size_t cited) {
+  if (left == 0) return ok();
+  return Error{ErrorCode::io, "--evidence: " + with_commas(left) + " of the " + with_commas(cited) +
+                                  " packets that findings cite could not be read a second time"};
+}
+
+}  // namespace
+
 std::map<Citation, std::string> citations(const Report& report) {
   std::map<Citation, std::string> cited;
   for (const Finding& finding : report.findings) {
@@ -38,13 +48,14 @@ Status visit_cited(const CommonOptions& options, const std::map<Citation, std::s
     const auto from_here = [&path](const auto& entry) { return entry.first.first == path; };
     if (path == "-" || std::none_of(cited.begin(), cited.end(), from_here)) continue;
     auto source = open_capture_file(path, {.filter = options.filter, .source_index = static_cast<std::uint16_t>(i)});
-    // The first pass has told already what cannot be read.
+    // The first pass has told already what could not be read then.
     if (source) sources.push_back(std::move(*source));
   }
-  if (sources.empty()) return ok();
+  std::size_t left = static_cast<std::size_t>(
+      std::count_if(cited.begin(), cited.end(), [](const auto& entry) { return entry.first.first != "-"; }));
+  if (sources.empty()) return all_read(left, cited.size());
   const std::unique_ptr<PacketSource> source = merge_sources(std::move(sources));
   std::array<Frame, 256> frames;
-  std::size_t left = cited.size();
   while (left != 0) {
     const std::size_t n = source->read(frames);
     if (n == 0) break;
@@ -56,7 +67,7 @@ Status visit_cited(const CommonOptions& options, const std::map<Citation, std::s
       if (Status status = visit(frames[i], vantages, found->second); !status) return status;
     }
   }
-  return ok();
+  return all_read(left, cited.size());
 }
 
 Status write_evidence(const CommonOptions& options, const Report& report, KeptCapture& file) {
@@ -75,6 +86,7 @@ Status write_evidence(const KeptCapture& kept, const Report& report, KeptCapture
   PacketSource& source = **opened;
   // Interfaces were numbered one by one, the file is numbered throughout; each interface's order is the same in both.
   std::map<std::string, std::uint32_t> numbers;
+  std::size_t left = cited.size();
   std::array<Frame, 256> frames;
   while (const std::size_t n = source.read(frames)) {
     const std::vector<Vantage>& vantages = source.vantages();
@@ -82,10 +94,13 @@ Status write_evidence(const KeptCapture& kept, const Report& report, KeptCapture
       const std::string& interface = vantages[frames[i].vantage].interface;
       const auto found = cited.find({interface, ++numbers[interface]});
       if (found == cited.end()) continue;
+      --left;
       if (!file.write(frames[i], vantages, found->second)) return file.commit();
     }
   }
-  return file.commit();
+  const Status named = file.commit();
+  // Of packets that -w could not keep was told there.
+  return named && !kept.broken() ? all_read(left, cited.size()) : named;
 }
 
 std::map<Citation, std::string> describe_cited(const CommonOptions& options, const Report& report) {

@@ -24,8 +24,8 @@ using Citation = std::pair<std::string, std::uint32_t>;
 /// What is cited, each with the words that go with it: "LVS101 reply-bypasses-director: who-has ... tell ...".
 std::map<Citation, std::string> citations(const Report& report);
 
-/// Calls `visit` for each cited frame, in time order over all files. Stops at the first error of `visit`.
-/// Standard input cannot be read again: frames cited from it are not visited.
+/// Calls `visit` for each cited frame, in time order over all files. Stops at the first error of `visit`. Errors besides: io when
+/// some could not be read again, after the others. Standard input cannot be: frames cited from it are not visited.
 Status visit_cited(const CommonOptions& options, const std::map<Citation, std::string>& cited,
                    const std::function<Status(const Frame&, const std::vector<Vantage>&, const std::string& words)>& visit);
 

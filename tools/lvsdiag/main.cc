@@ -2,6 +2,7 @@
 #include <exception>
 #include <variant>
 
+#include "common/memory.h"
 #include "common/output.h"
 #include "lvsdiag/options.h"
 #include "lvsdiag/verbs.h"
@@ -34,6 +35,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  lvsnat::tool::end_tidily_without_memory("lvsdiag");
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {

@@ -16,7 +16,6 @@
 #include <vector>
 
 #include <net/if.h>
-#include <ctime>
 
 #include "base/text.h"
 #include "common/capture_plan.h"
@@ -39,12 +38,6 @@ namespace lvsnat::tool {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-Timestamp present() {
-  timespec t{};
-  clock_gettime(CLOCK_REALTIME, &t);
-  return Timestamp{t.tv_sec} * kSecond + t.tv_nsec;
-}
 
 // ---- interfaces
 
@@ -123,6 +116,7 @@ struct Prepared {
 };
 
 Result<Prepared> prepare(const DiagnosisOptions& o) {
+  static_cast<void>(capture_now());  // from now on it does not matter who sets the clock
   Prepared ready;
   const std::string missing = missing_capabilities();
   if (!o.no_state) {
@@ -177,7 +171,7 @@ void capture(const DiagnosisOptions& o, Prepared& ready, Analyzer& analyzer, Con
     if (now < next_round) continue;
     next_round = now + std::chrono::milliseconds(100);
     // Packets that wait in another interface's ring must not make a silence.
-    analyzer.advance(present() - kSecond / 2);
+    analyzer.advance(capture_now() - kSecond / 2);
     lines.flush();
     if (!stopping && o.duration != 0 && now - begin >= std::chrono::nanoseconds(o.duration)) {
       source.stop();
@@ -234,11 +228,15 @@ int watch(const DiagnosisOptions& o) {
   if (ready.inputs.source) {
     capture(o, ready, analyzer, lines);
   }
-  analyzer.advance(present());
-  if (own_state) analyzer.looked_again(look_again(present()));
+  analyzer.advance(capture_now());
+  if (own_state) analyzer.looked_again(look_again(capture_now()));
   Report report = analyzer.report(statistics_of(ready.inputs));
   report.tool_version = LVSNAT_VERSION;
   report.notes.insert(report.notes.end(), ready.notes.begin(), ready.notes.end());
+  if (const std::int64_t by = wall_clock_set_by(); by != 0) {
+    report.notes.push_back("the clock of this host was set " + std::string(by < 0 ? "back" : "on") + " by " +
+                           to_duration(by < 0 ? -by : by) + " meanwhile: times are those of the clock as it was before");
+  }
   if (const auto later = came_later(interfaces, ready.plan.interfaces); !later.empty()) {
     report.notes.push_back("not captured, for they came while others were watched: " + joined(later, 8));
   }

@@ -56,6 +56,10 @@ CursesCanvas::CursesCanvas(const Options& options) : options_(options) {
 
 CursesCanvas::~CursesCanvas() { endwin(); }
 
+void CursesCanvas::give_back() noexcept {
+  if (stdscr != nullptr && !isendwin()) endwin();
+}
+
 int CursesCanvas::width() const { return getmaxx(stdscr); }
 int CursesCanvas::height() const { return getmaxy(stdscr); }
 

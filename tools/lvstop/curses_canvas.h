@@ -24,6 +24,8 @@ class CursesCanvas final : public Canvas {
   /// Takes the terminal; the destructor gives it back.
   explicit CursesCanvas(const Options&);
   ~CursesCanvas() override;
+  /// Gives the terminal back where no destructor will run.
+  static void give_back() noexcept;
 
   [[nodiscard]] int width() const override;
   [[nodiscard]] int height() const override;

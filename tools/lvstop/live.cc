@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <ctime>
 #include <exception>
+#include <system_error>
 #include <utility>
 
 #include <pthread.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "lvsnat/capture.h"
 #include "state_watch.h"
 
 namespace lvsnat::top {
@@ -31,9 +34,6 @@ std::int64_t processor_now() {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return std::int64_t{t.tv_sec} * kSecond + t.tv_nsec;
 }
-Timestamp wall_now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -46,8 +46,10 @@ Live::Live(std::unique_ptr<PacketSource> source, FeedOptions options)
       frames_(kBatch),
       packets_(kBatch) {
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  // Without it no screen would hear of news.
+  if (wake_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   listen();
-  if (options_.mode == Mode::live) newest_ = wall_now();
+  if (options_.mode == Mode::live) newest_ = capture_now();
   entries_ = std::make_shared<const KernelEntries>(options_.analyzer.state);
   publish();
   last_publish_ = 0;  // that one knows of no source yet: the next comes at once
@@ -274,7 +276,7 @@ void Live::run() {
       if (!read_some()) ended_ = true;
       take({frames_.data(), read_});
       read_ = 0;
-      newest_ = wall_now();
+      newest_ = capture_now();
       analyzer_.advance(newest_);
     } else {
       if (pending_ == read_ && !read_some()) ended_ = true;
@@ -416,6 +418,10 @@ void Live::publish() {
   Report report = analyzer_.report(std::move(sources));
   if (!report.host && !options_.host.empty()) report.host = options_.host;
   report.notes.insert(report.notes.end(), options_.notes.begin(), options_.notes.end());
+  if (const std::int64_t by = options_.mode == Mode::live ? wall_clock_set_by() : 0; by != 0) {
+    report.notes.push_back("the clock of this host was set " + std::string(by < 0 ? "back" : "on") + " by " +
+                           to_duration(by < 0 ? -by : by) + " meanwhile: times are those of the clock as it was before");
+  }
   SnapshotBuilder builder(std::move(report), newest_);
   const auto shown = [](const Connection& c, std::span<const int> codes) {
     return c.kind == ConnectionKind::masqueraded || !codes.empty();

@@ -22,6 +22,7 @@
 #include "common/inputs.h"
 #include "common/kept_capture.h"
 #include "common/known.h"
+#include "common/memory.h"
 #include "common/options.h"
 #include "common/output.h"
 #include "common/privileges.h"
@@ -163,7 +164,8 @@ NameMap given_names(const Options& o) {
   return names;
 }
 
-int show(const Options& o, Live& live, Names& names) {
+/// The signal that ended it, or 0.
+Result<int> show(const Options& o, Live& live, Names& names) {
   App::Hooks hooks;
   hooks.save_text = save_text;
   hooks.save_directory = save_directory;
@@ -179,10 +181,12 @@ int show(const Options& o, Live& live, Names& names) {
   CursesCanvas::Options screen;
   screen.unicode = o.unicode;
   screen.color = tool::wants_color(o.color, STDOUT_FILENO);
-  const int signal = run_terminal(live, names, app, screen);
+  tool::before_the_end(CursesCanvas::give_back);
+  const Result<int> ended = run_terminal(live, names, app, screen);
   live.stop();
   alarm(0);
-  return signal == SIGINT ? 0 : signal;
+  if (!ended) return ended.error();
+  return *ended == SIGINT ? 0 : *ended;
 }
 
 /// -w gets its name. What went wrong while packets came is told here: a screen is gone by now.
@@ -256,7 +260,7 @@ int run(const Options& o) {
   }
   Names names(given_names(o), tool::look_up_name);
   Live live(std::move(opened.inputs.source), std::move(feed));
-  int status = 0;
+  int status = 0, ended_by = 0;
   {
     std::optional<StateWatch> watch;
     if (opened.reader && !all_refused) {
@@ -267,7 +271,9 @@ int run(const Options& o) {
                                       [&live](std::string trouble) { live.say(std::move(trouble)); }});
     }
     if (interactive) {
-      status = show(o, live, names);
+      const Result<int> shown = show(o, live, names);
+      if (shown) ended_by = *shown;
+      if (!shown) status = failed(shown.error());
     } else if (stream) {
       status = stream->run(o, live, all_refused);
     } else {
@@ -275,8 +281,7 @@ int run(const Options& o) {
       status = print_once(o, live, names, all_refused, *opened.output);
     }
   }
-  const int ended_by = interactive ? status : 0;
-  status = keep(opened, interactive ? 0 : status);
+  status = keep(opened, status);
   if (ended_by == 0) return status;
   opened.reader.reset();
   // The shell, or whoever waits, sees what ended us.
@@ -289,6 +294,7 @@ int run(const Options& o) {
 }  // namespace lvsnat::top
 
 int main(int argc, char** argv) {
+  lvsnat::tool::end_tidily_without_memory("lvstop");
   try {
     std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe): before there are threads
     lvsnat::tool::prepare_standard_streams();

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -78,7 +79,13 @@ void Names::want(const std::set<Address>& addresses) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    std::thread([shared = shared_] { run(shared); }).detach();
+    try {
+      std::thread([shared = shared_] { run(shared); }).detach();
+    } catch (const std::system_error&) {
+      // No thread can be had: there will be numbers, no names.
+      s.running = false;
+      s.waiting.clear();
+    }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   s.changed.notify_all();

@@ -25,16 +25,20 @@ std::string save_text(const std::string& path, const std::string& content) {
   int error = 0;
   while (done < content.size() && error == 0) {
     const ssize_t n = write(fd, content.data() + done, content.size() - done);
-    if (n > 0) {
-      done += static_cast<std::size_t>(n);
-    } else if (errno != EINTR) {
-      error = errno;
-    }
+    if (n > 0) done += static_cast<std::size_t>(n);
+    if (n == 0) error = ENOSPC;
+    if (n < 0 && errno != EINTR) error = errno;
+  }
+  // What fitted stays, whole lines only: nothing may be removed any more.
+  if (error != 0 && done > 0) {
+    const std::size_t end = content.rfind('\n', done - 1);
+    const std::size_t whole = end == std::string::npos ? 0 : end + 1;
+    if (ftruncate(fd, static_cast<off_t>(whole)) == 0) done = whole;
   }
   if (close(fd) != 0 && error == 0) error = errno;
   if (error != 0)
-    return shown + ": only " + with_commas(done) + " of " + with_commas(content.size()) +
-           " bytes written: " + std::generic_category().message(error);
+    return shown + ": " + std::generic_category().message(error) + ": only " + with_commas(done) + " of " +
+           with_commas(content.size()) + " bytes were written";
   return "saved " + shown + ", " + with_commas(content.size()) + " bytes";
 }
 
@@ -58,9 +62,8 @@ std::string save_packets(const std::string& path, const Recorder& recorder, cons
   }
   const Status closed = (*writer)->close();
   if (!failed && !closed) failed = closed.error();
-  const std::string count = with_commas((*writer)->packets()) + " packets";
-  if (failed) return printable(failed->message) + " (" + count + " written)";
-  return "saved " + shown + ", " + count;
+  if (failed) return printable(failed->message);
+  return "saved " + shown + ", " + with_commas((*writer)->packets()) + " packets";
 }
 
 std::string to_ndjson(const Snapshot& snapshot, const std::vector<std::size_t>& rows) {

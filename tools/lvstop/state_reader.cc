@@ -1,5 +1,6 @@
 #include "state_reader.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -19,18 +20,16 @@
 #include "base/text.h"
 #include "common/confinement.h"
 #include "common/privileges.h"
+#include "lvsnat/capture.h"
 
 namespace lvsnat::top {
 namespace {
 
 // 65,536 entries of IPVS and as many of conntrack, with room to spare.
 constexpr std::uint64_t kMaxAnswer = 256u << 20;
-
-struct Head {
-  std::uint64_t bytes = 0;
-  std::int64_t cost = 0;    // processor time, nanoseconds
-  std::uint32_t error = 0;  // 1 + ErrorCode; 0: a snapshot follows, else a message
-};
+// Nobody's processor time for one reading: what is more is no time.
+constexpr std::int64_t kMaxCost = 3600 * kSecond;
+constexpr std::uint32_t kLastError = 1 + static_cast<std::uint32_t>(ErrorCode::limit);
 
 Error broken(std::string what) { return {ErrorCode::io, "the process that reads this host's kernel state " + std::move(what)}; }
 
@@ -65,7 +64,7 @@ std::int64_t nanoseconds(clockid_t clock) {
 }
 
 /// The other process: a byte in, a state out, until nobody asks any more.
-[[noreturn]] void answer_requests(int socket) {
+void answer_requests(int socket) {
   // What the terminal tells its foreground group is for the screen; what ends that ends this.
   for (const int signal : {SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH}) std::signal(signal, SIG_IGN);
   prctl(PR_SET_NAME, "lvstop-state");
@@ -87,11 +86,10 @@ std::int64_t nanoseconds(clockid_t clock) {
     const std::int64_t begin = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
     auto state = read_live_state(nanoseconds(CLOCK_REALTIME));
     const std::string text = state ? write_snapshot(*state) : state.error().message;
-    const Head head{text.size(), nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - begin,
-                    state ? 0 : 1 + static_cast<std::uint32_t>(state.error().code)};
+    const AnswerHead head{text.size(), nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - begin,
+                          state ? 0 : 1 + static_cast<std::uint32_t>(state.error().code)};
     if (!send_all(kOwn, &head, sizeof head) || !send_all(kOwn, text.data(), text.size())) break;
   }
-  _exit(0);
 }
 
 }  // namespace
@@ -106,7 +104,15 @@ Result<std::unique_ptr<StateReader>> StateReader::start() {
     close(ends[0]), close(ends[1]);
     return broken("was not started: " + std::generic_category().message(error));
   }
-  if (process == 0) answer_requests(ends[1]);
+  if (process == 0) {
+    // Whatever happens there, it does not go on as a second lvstop.
+    try {
+      answer_requests(ends[1]);
+    } catch (...) {
+      _exit(1);
+    }
+    _exit(0);
+  }
   close(ends[1]);
   return std::unique_ptr<StateReader>(new StateReader(ends[0], process));
 }
@@ -121,18 +127,37 @@ StateReader::~StateReader() {
 
 void StateReader::interrupt() { shutdown(socket_, SHUT_RDWR); }
 
+Result<std::string> receive_answer(int socket, std::int64_t& cost) {
+  AnswerHead head;
+  if (!receive_all(socket, &head, sizeof head)) return broken("is gone");
+  if (head.error > kLastError || head.cost < 0 || head.cost > kMaxCost) return broken("answers nonsense");
+  if (head.bytes > kMaxAnswer) return broken("answers without end");
+  // It grows with what comes: a head that lies costs no memory.
+  std::string text;
+  constexpr std::size_t kAtOnce = 1u << 20;
+  while (text.size() < head.bytes) {
+    const std::size_t had = text.size(), more = std::min<std::size_t>(kAtOnce, head.bytes - had);
+    text.resize(had + more);
+    if (!receive_all(socket, text.data() + had, more)) return broken("is gone");
+  }
+  cost = head.cost;
+  if (head.error != 0) return Error{static_cast<ErrorCode>(head.error - 1), printable(text, 500)};
+  return text;
+}
+
 Result<std::shared_ptr<const KernelState>> StateReader::read() {
   const char request = 'r';
   const std::int64_t begin = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
-  Head head;
-  if (!send_all(socket_, &request, 1) || !receive_all(socket_, &head, sizeof head)) return broken("is gone");
-  if (head.bytes > kMaxAnswer) return broken("answers without end");
-  std::string text(head.bytes, '\0');
-  if (!receive_all(socket_, text.data(), text.size())) return broken("is gone");
-  if (head.error != 0) return Error{static_cast<ErrorCode>(head.error - 1), printable(text, 500)};
-  auto state = read_snapshot(text);
-  cost_ = head.cost + nanoseconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+  const Timestamp asked = capture_now();
+  if (!send_all(socket_, &request, 1)) return broken("is gone");
+  std::int64_t cost = 0;
+  const auto text = receive_answer(socket_, cost);
+  if (!text) return text.error();
+  auto state = read_snapshot(*text);
+  cost_ = cost + nanoseconds(CLOCK_THREAD_CPUTIME_ID) - begin;
   if (!state) return state.error();
+  // By the clock of the packets, whoever sets the other one.
+  state->taken = asked;
   state->source = "live";
   return std::shared_ptr<const KernelState>(std::make_shared<KernelState>(std::move(*state)));
 }

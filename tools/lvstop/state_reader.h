@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include <sys/types.h>
 
@@ -17,6 +18,16 @@
 #include "lvsnat/state.h"
 
 namespace lvsnat::top {
+
+/// What an answer begins with.
+struct AnswerHead {
+  std::uint64_t bytes = 0;
+  std::int64_t cost = 0;    // processor time, nanoseconds
+  std::uint32_t error = 0;  // 1 + ErrorCode; 0: a snapshot follows, else a message
+};
+
+/// One answer; nothing in it is believed that could not be true. Errors: what it says; io when it breaks off or is nonsense.
+Result<std::string> receive_answer(int socket, std::int64_t& cost);
 
 class StateReader {
  public:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <new>
 #include <utility>
 
 #include <pthread.h>
@@ -27,13 +28,21 @@ StateWatch::~StateWatch() {
   thread_.join();
 }
 
+StateWatch::Reading StateWatch::read() {
+  try {
+    return calls_.read();
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::limit, "out of memory"};
+  }
+}
+
 void StateWatch::run() {
   constexpr int kShare = 100, kSlowest = 10;
   auto wait = every_;
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, wait, [this] { return stopping_; })) {
     lock.unlock();
-    Reading state = calls_.read();
+    Reading state = read();
     wait = std::clamp<std::chrono::nanoseconds>(std::chrono::nanoseconds(kShare * calls_.cost()), every_, kSlowest * every_);
     if (state) calls_.news(std::move(*state));
     lock.lock();

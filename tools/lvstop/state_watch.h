@@ -35,6 +35,7 @@ class StateWatch {
 
  private:
   void run();
+  Reading read();
   Calls calls_;
   std::chrono::nanoseconds every_;
   std::mutex mutex_;  // guards stopping_

@@ -6,6 +6,8 @@
 #include <csignal>
 #include <cstdint>
 #include <set>
+#include <string>
+#include <system_error>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -61,6 +63,8 @@ std::int64_t steady_now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+Error failed(int error) { return {ErrorCode::io, "the screen ended: " + std::generic_category().message(error)}; }
+
 /// What waits on the terminal: nothing, keys, or its end.
 bool terminal_gone(short events) {
   if ((events & (POLLHUP | POLLERR | POLLNVAL)) != 0) return true;
@@ -72,8 +76,8 @@ bool terminal_gone(short events) {
 
 }  // namespace
 
-int run_terminal(Live& live, Names& names, App& app, const CursesCanvas::Options& options) {
-  if (pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) != 0) return SIGTERM;
+Result<int> run_terminal(Live& live, Names& names, App& app, const CursesCanvas::Options& options) {
+  if (pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) != 0) return failed(errno);
   terminal_saved = tcgetattr(STDIN_FILENO, &saved_terminal) == 0;
   // Before curses starts: it leaves alone the handlers that are there.
   handle(SIGWINCH, on_resize);
@@ -117,7 +121,7 @@ int run_terminal(Live& live, Names& names, App& app, const CursesCanvas::Options
                       {names.wake_descriptor(), POLLIN, 0}};
     const int timeout = wait < 0 ? -1 : static_cast<int>(wait / kMillisecond) + 1;
     const int ready = poll(waiting, 4, timeout);
-    if (ready < 0 && errno != EINTR) break;
+    if (ready < 0 && errno != EINTR) return failed(errno);
     if (ready <= 0) continue;
     if ((waiting[2].revents & POLLIN) != 0) {
       char bytes[64];
@@ -157,7 +161,7 @@ int run_terminal(Live& live, Names& names, App& app, const CursesCanvas::Options
       if (!go_on) return 0;
     }
   }
-  return ending == 0 ? SIGTERM : static_cast<int>(ending);
+  return static_cast<int>(ending);
 }
 
 }  // namespace lvsnat::top

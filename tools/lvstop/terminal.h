@@ -7,11 +7,13 @@
 #include "app.h"
 #include "curses_canvas.h"
 #include "live.h"
+#include "lvsnat/result.h"
 #include "names.h"
 
 namespace lvsnat::top {
 
-/// How it ended: 0 for q, else the number of the signal; SIGHUP when the terminal went away.
-int run_terminal(Live&, Names&, App&, const CursesCanvas::Options&);
+/// How it ended: 0 for q, else the number of the signal; SIGHUP when the terminal went away. Errors: io, what the screen needs of
+/// the system and did not get.
+Result<int> run_terminal(Live&, Names&, App&, const CursesCanvas::Options&);
 
 }  // namespace lvsnat::top

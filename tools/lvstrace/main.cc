@@ -2,12 +2,14 @@
 #include <exception>
 #include <variant>
 
+#include "common/memory.h"
 #include "common/output.h"
 #include "lvstrace/options.h"
 #include "lvstrace/trace.h"
 
 int main(int argc, char** argv) {
   using namespace lvsnat::tool;
+  end_tidily_without_memory("lvstrace");
   try {
     prepare_standard_streams();
     auto parsed = parse_trace_options(argc, argv);

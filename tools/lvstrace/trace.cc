@@ -185,17 +185,15 @@ Sources open_sources(const TraceOptions& o, const CaptureInterface& capture) {
   return out;
 }
 
-Timestamp present() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<Timestamp>(now.tv_sec) * kSecond + now.tv_nsec;
-}
-
 /// Looks at this host's route exceptions once a second while packets are watched, and counts down on a terminal what they have
 /// left.
 class ExceptionLook {
  public:
-  ExceptionLook(const KernelState& state, bool shown) : state_(state), shown_(shown && isatty(STDERR_FILENO) == 1) { look(); }
+  /// `now` tells time as the capture does.
+  ExceptionLook(const KernelState& state, bool shown, Timestamp (*now)() noexcept)
+      : state_(state), now_(now), shown_(shown && isatty(STDERR_FILENO) == 1) {
+    look();
+  }
   ~ExceptionLook() {
     if (drawn_) put("\r\x1b[K");
   }
@@ -217,7 +215,7 @@ class ExceptionLook {
       possible_ = false;
       return;
     }
-    watch_.look(*now, present());
+    watch_.look(*now, now_());
     if (shown_) draw();
   }
   void draw() {
@@ -241,6 +239,7 @@ class ExceptionLook {
   }
 
   const KernelState& state_;
+  Timestamp (*now_)() noexcept;
   ExceptionWatch watch_;
   std::chrono::steady_clock::time_point next_;
   bool shown_, possible_ = true, drawn_ = false;
@@ -386,7 +385,8 @@ int trace(const TraceOptions& o) {
     wire.emplace(std::move(own));
     if (sources.source) {
       // What exceptions do meanwhile is seen only where packets and kernel are this host's, now.
-      if (live && *state != nullptr && (*state)->origin == Origin::netlink) look.emplace(**state, !o.quiet);
+      if (live && *state != nullptr && (*state)->origin == Origin::netlink)
+        look.emplace(**state, !o.quiet, (*capture)->capture_now);
       if (live) {
         if (Status status = step(); !status) return failed(status.error());
       }

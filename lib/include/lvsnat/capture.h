@@ -56,6 +56,13 @@ struct LiveOptions {
   std::uint16_t source_index = 0;
 };
 
+/// The present, as live captures tell time: the wall clock as it was when this process first asked or captured, going on
+/// whatever is done to that clock since. Packets of live sources have times by it: an hour that somebody sets the clock back does
+/// not put a reply before its request.
+LVSNAT_EXPORT Timestamp capture_now() noexcept;
+/// How far the wall clock was set since, in nanoseconds; 0: not, or less than can be told from a busy machine.
+LVSNAT_EXPORT std::int64_t wall_clock_set_by() noexcept;
+
 /// Captures on a network interface, or on all of them for "any" (cooked v2). read() returns within about 100 ms.
 /// Drops, and times in which the interface was down, without carrier or gone, become Gap entries of the statistics. An
 /// interface that was removed ends its source, even when one of the same name comes back. After stop(), what the kernel had
@@ -132,7 +139,7 @@ class LVSNAT_EXPORT ProbeSender {
 /// What a program that loads the library on demand gets from lvsnat_capture_interface(). Both sides must come from the same
 /// release: check abi_version before anything else is touched.
 struct CaptureInterface {
-  static constexpr std::uint32_t kAbiVersion = 2;
+  static constexpr std::uint32_t kAbiVersion = 3;
   std::uint32_t abi_version;
   Result<std::unique_ptr<PacketSource>> (*open_capture_file)(const std::string& path, const CaptureFileOptions& options);
   Result<std::unique_ptr<PacketSource>> (*open_live)(const std::string& interface, const LiveOptions& options);
@@ -141,6 +148,8 @@ struct CaptureInterface {
   std::string (*describe_frame)(const Frame& frame);
   Result<std::unique_ptr<CaptureWriter>> (*create_writer)(const std::string& path, const CaptureWriter::Options& options);
   Result<std::unique_ptr<ProbeSender>> (*open_probe_sender)(std::span<const Address> sources);
+  Timestamp (*capture_now)() noexcept;
+  std::int64_t (*wall_clock_set_by)() noexcept;
 };
 
 }  // namespace lvsnat
