@@ -102,7 +102,7 @@ struct Analyzer::Impl {
   RetiredTallies retired_tallies;           // plainly healthy ones that left the table
   static constexpr std::size_t kMaxRetiredPairs = 65'536, kMaxRetiredHistograms = 256;
   mutable std::vector<SourceStatistics> statistics;                   // of the last report
-  mutable std::unordered_map<std::uint32_t, std::vector<int>> codes;  // of the last report, by record
+  mutable FindingSink::Claims claims;                                 // of the last report, by record
   mutable std::optional<Facts> surveyed;                              // of the last report, while nothing has changed since
   mutable Roles surveyed_roles;                                       // of the last survey
 
@@ -199,11 +199,9 @@ struct Analyzer::Impl {
       Connection c = to_connection(id, record, roles, *tracker);
       c.forgotten = forgotten;
       set_leg_string(c, sight);
-      const auto found = codes.find(id);
-      if (c.kind == ConnectionKind::masqueraded)
-        retirement(c, found == codes.end() ? std::span<const int>{} : std::span<const int>(found->second));
+      if (c.kind == ConnectionKind::masqueraded) retirement(c, codes_of(id));
     }
-    codes.erase(id);
+    claims.erase(id);
     return !plain;
   }
 
@@ -216,6 +214,12 @@ struct Analyzer::Impl {
       cached_pairs = journal.pairs().size();
     }
     return cached_roles;
+  }
+
+  /// Of the findings of the last report that accuse a connection.
+  [[nodiscard]] std::span<const int> codes_of(std::uint32_t record) const {
+    const auto found = claims.empty() ? claims.end() : claims.find(record);
+    return found == claims.end() ? std::span<const int>{} : std::span<const int>(found->second.codes);
   }
 
   void note_sight(const Facts& facts) const {
@@ -237,10 +241,10 @@ struct Analyzer::Impl {
       if (c.kind != ConnectionKind::masqueraded || !c.rip) continue;
       const bool whole = c.saw(Leg::request) && c.saw(Leg::demasq) && c.saw(Leg::reply) && c.saw(Leg::masq);
       wayback::Witnessed& seen = out[c.rip->address];
-      const auto found = codes.find(id);
-      if (whole && (found == codes.end() || found->second.empty()) && seen.answered.size() < wayback::kMaxWitnessed)
+      const auto found = claims.find(id);
+      if (whole && (found == claims.end() || found->second.codes.empty()) && seen.answered.size() < wayback::kMaxWitnessed)
         seen.answered.insert(c.client.address);
-      if (found != codes.end()) ends.emplace(id, std::make_pair(c.rip->address, c.client.address));
+      if (found != claims.end()) ends.emplace(id, std::make_pair(c.rip->address, c.client.address));
     }
     for (const Suspect& s : facts.suspects) {
       if (s.connection.rip)
@@ -355,8 +359,8 @@ Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
   const Facts& facts = i.surveyed.emplace(i.facts(i.statistics));
   i.note_sight(facts);
   Diagnosis diagnosis = diagnose(facts);
-  i.codes = std::move(diagnosis.codes);
-  Report r = make_report(facts, std::move(diagnosis));
+  Report r = make_report(facts, diagnosis);
+  i.claims = std::move(diagnosis.claims);
   r.tool = i.options.tool;
   r.tool_version = kVersion;
   if (i.options.state) {
@@ -407,8 +411,7 @@ struct Analyzer::Handover {
   const ConnectionCallback& callback;
 
   void give(const Connection& c) const {
-    const auto found = analyzer.codes.empty() ? analyzer.codes.end() : analyzer.codes.find(c.record);
-    callback(c, found == analyzer.codes.end() ? std::span<const int>{} : std::span<const int>(found->second));
+    callback(c, analyzer.codes_of(c.record));
   }
   /// `suspect`: nullptr where the record is of none.
   void give(std::uint32_t id, const Suspect* suspect) const {

@@ -67,18 +67,20 @@ class Routes {
   std::array<Route, 256> routes_{};  // of those that came last
 };
 
-void count_healthy(Census& census, const Glimpse& r, const Sides& s) {
+[[gnu::always_inline]] inline void count_healthy(Census& census, Routes& routes, const Glimpse& r, const Sides& s) {
+  const track::Way *const outer = r.way + s.outer * 2, *const inner = r.way + s.inner * 2;
   const Times t = times_of(r, s);
+  const std::uint64_t packets = r.protocol == kTcp ? packets_of(r) : 0;
+  routes.add(outer[0].path, inner[0].path, inner[1].path, outer[1].path);
   PairTally& p = census.pairs.of(r.endpoint[s.outer], r.endpoint[s.inner]);
   ++p.healthy;
+  census.completed += r.protocol == kTcp ? 1 : 0;
+  census.packets += packets;
   if (t.director_request != kUnknownTime) census.director_request.add(t.director_request);
   if (t.director_reply != kUnknownTime) census.director_reply.add(t.director_reply);
   if (t.real_server != kUnknownTime) p.real_server.add(t.real_server);
   if (t.client != kUnknownTime) census.client.add(t.client);
   if (t.response != kUnknownTime) p.response.add(t.response);
-  if (r.protocol != kTcp) return;
-  ++census.completed;
-  census.packets += packets_of(r);
 }
 
 void list_lone(Census& census, std::uint32_t id, const Glimpse& r) {
@@ -127,14 +129,13 @@ Census take_census(const track::Tracker& t, const Journal& journal) {
         census.rest.insert(id);
         continue;
       }
-      const track::Way *const outer = r.way + s.outer * 2, *const inner = r.way + s.inner * 2;
-      const auto path = [](const track::Way& w) { return w.packets != 0 ? w.path : Routes::kUnseen; };
-      routes.add(path(outer[0]), path(inner[0]), path(inner[1]), path(outer[1]));
       if (plainly_healthy(r, s) && journal.clues(id) == nullptr && !talks_ftp.contains(id)) {
-        count_healthy(census, r, s);
-      } else {
-        census.rest.insert(id);
+        count_healthy(census, routes, r, s);
+        continue;
       }
+      const auto path = [&](int way) { return r.way[way].packets != 0 ? r.way[way].path : Routes::kUnseen; };
+      routes.add(path(s.outer * 2), path(s.inner * 2), path(s.inner * 2 + 1), path(s.outer * 2 + 1));
+      census.rest.insert(id);
     }
   }
   census.pairs.for_each([&](std::uint32_t, std::uint32_t, PairTally& p) {

@@ -37,7 +37,7 @@ const Suspect* Facts::find(std::uint32_t record) const {
   return nullptr;
 }
 
-std::span<const std::uint32_t> Facts::icmp_about(std::uint32_t record) const {
+std::span<const std::uint32_t> Facts::find_icmp_about(std::uint32_t record) const {
   const auto [from, to] = std::equal_range(icmp_records.begin(), icmp_records.end(), record);
   return std::span(icmp_positions)
       .subspan(static_cast<std::size_t>(from - icmp_records.begin()), static_cast<std::size_t>(to - from));
@@ -46,12 +46,16 @@ std::span<const std::uint32_t> Facts::icmp_about(std::uint32_t record) const {
 void Facts::index_icmp() {
   icmp_positions.clear();
   icmp_records.clear();
+  told_of = RecordSet();
   for (std::size_t i = 0; i < icmp.size(); ++i) {
     if (icmp[i].record) icmp_positions.push_back(static_cast<std::uint32_t>(i));
   }
   std::stable_sort(icmp_positions.begin(), icmp_positions.end(),
                    [&](std::uint32_t a, std::uint32_t b) { return *icmp[a].record < *icmp[b].record; });
-  for (const std::uint32_t i : icmp_positions) icmp_records.push_back(*icmp[i].record);
+  for (const std::uint32_t i : icmp_positions) {
+    icmp_records.push_back(*icmp[i].record);
+    if (icmp_records.back() < kRetiredIds) told_of.insert(icmp_records.back());
+  }
 }
 
 bool Facts::is_director(const Address& a) const { return director_addresses.contains(a); }

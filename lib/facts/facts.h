@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "facts/record_set.h"
 #include "lvsnat/connection.h"
 #include "lvsnat/packet.h"
 #include "lvsnat/report.h"
@@ -172,8 +173,10 @@ struct Facts {
   std::vector<Suspect> suspects;        // masqueraded, direct or own-service connections that are not plainly healthy
   std::uint64_t suspects_left_out = 0;  // beyond the limit
   std::vector<IcmpSighting> icmp;
-  /// Positions in `icmp` of what belongs to a record, ascending within one; and the record of each. See index_icmp().
+  /// Positions in `icmp` of what belongs to a record, ascending within one; the record of each; and those of the table at a
+  /// glance. See index_icmp().
   std::vector<std::uint32_t> icmp_positions, icmp_records;
+  RecordSet told_of;
   std::uint64_t icmp_left_out = 0;
   std::vector<Question> questions;
   std::vector<Claim> claims;
@@ -202,7 +205,10 @@ struct Facts {
   [[nodiscard]] const Suspect* find(std::uint32_t record) const;
   /// Positions in `icmp` of what was said about this connection, in order of appearance. Rules ask this of every suspect, and
   /// either may be thousands.
-  [[nodiscard]] std::span<const std::uint32_t> icmp_about(std::uint32_t record) const;
+  [[nodiscard]] std::span<const std::uint32_t> icmp_about(std::uint32_t record) const {
+    return record >= kRetiredIds || told_of.contains(record) ? find_icmp_about(record) : std::span<const std::uint32_t>{};
+  }
+  [[nodiscard]] std::span<const std::uint32_t> find_icmp_about(std::uint32_t record) const;
   /// Makes icmp_about() know all that stands in `icmp` now.
   void index_icmp();
   [[nodiscard]] bool is_director(const Address&) const;

@@ -9,17 +9,14 @@ namespace {
 constexpr Timestamp kSilence = 3 * kSecond;
 /// Retransmissions that meet the same fate must reach this far to be no accident of timing.
 constexpr Timestamp kSpread = kSecond * 9 / 10;
-/// A client that gets no answer sends its SYN again after 1 s (3 s by RFC 1122).
-constexpr Timestamp kHalfOpenPatience = 2 * kSecond;
 
 /// `before` went on and `after` stopped (or never was). `open`: packets of `before` since the last of `after`.
 Missing judge(const Facts& facts, const Suspect& s, const LegCount& before, const LegCount& after, unsigned open, Leg after_leg) {
   Missing m;
-  if (before.packets == 0 || !facts.could_have_seen(s.connection, after_leg)) return m;
   m.from_the_start = after.packets == 0;
   const bool tried_again = open >= 2 && (m.from_the_start ? before.last - before.first : before.last - after.last) >= kSpread;
   const bool silent = m.from_the_start && before.packets == 1 && s.waited >= kSilence;
-  m.missing = tried_again || silent;
+  m.missing = before.packets != 0 && (tried_again || silent) && facts.could_have_seen(s.connection, after_leg);
   if (!m.missing) return m;
   if (!tried_again || facts.lossy) m.confidence = Confidence::possible;
   // Captures on `any` lose packets unsaid: two in a row is luck that happens, three is not.
@@ -62,7 +59,7 @@ bool reply_to_other_mac(const Facts& facts, const Suspect& s) {
 
 Missing missing_reply(const Facts& facts, const Suspect& s) {
   const LegCount& demasq = s.connection.leg(Leg::demasq);
-  if (demasq.packets != 0 && reply_to_other_mac(facts, s) && s.connection.leg(Leg::masq).packets == 0) {
+  if (demasq.packets != 0 && !s.connection.saw(Leg::masq) && reply_to_other_mac(facts, s)) {
     Missing m;
     m.missing = facts.could_have_seen(s.connection, Leg::reply);
     m.from_the_start = true;
@@ -83,15 +80,16 @@ bool may_pass_by(const Facts& facts, const Suspect& s) {
 
 Missing missing_masq(const Facts& facts, const Suspect& s) {
   const LegCount& reply = s.connection.leg(Leg::reply);
-  if (!s.connection.saw(Leg::request) || reply_to_other_mac(facts, s)) return {};
+  if (!s.connection.saw(Leg::request)) return {};
+  Missing m = judge(facts, s, reply, s.connection.leg(Leg::masq), reply.unpaired, Leg::masq);
+  if (!m || reply_to_other_mac(facts, s)) return {};
   // It must have reached the director: a reply seen elsewhere (at the client, at a router) went another way.
   const Mac destination = reply.packets != 0 ? facts.path(reply.path).destination : Mac{};
   const bool at_director = !destination.is_none() && facts.is_director(destination);
   if (!at_director && !s.connection.saw(Leg::demasq)) return {};
   if (reply.moved && s.connection.saw(Leg::masq))
     return {};  // later replies took another path; they are no business of the director's
-  Missing m = judge(facts, s, reply, s.connection.leg(Leg::masq), reply.unpaired, Leg::masq);
-  if (m.missing && may_pass_by(facts, s)) m.confidence = Confidence::possible;
+  if (may_pass_by(facts, s)) m.confidence = Confidence::possible;
   return m;
 }
 
@@ -102,8 +100,6 @@ LegString director_legs(const Facts& facts, const Suspect& s) {
 }
 
 bool insistent(const Question& q) { return !q.answered && !q.unicast && !q.asker.is_none() && q.run >= 3; }
-
-bool had_time_to_retry(const Facts& facts, Timestamp first) { return facts.last - first >= kHalfOpenPatience; }
 
 bool is_half_open(const Facts& facts, const Connection& c) {
   if (c.kind != ConnectionKind::masqueraded || c.protocol != kTcp || !c.saw_syn || c.client_rtt) return false;

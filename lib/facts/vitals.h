@@ -36,7 +36,7 @@ inline std::int64_t difference(const track::Way& from, const track::Way& to) {
 }
 
 template <typename Any>
-Times times_of(const Any& r, const Sides& s) {
+[[gnu::always_inline]] inline Times times_of(const Any& r, const Sides& s) {
   Times t;
   if (s.outer >= 0 && s.inner >= 0) {
     t.director_request = difference(r.way[s.outer * 2], r.way[s.inner * 2]);
@@ -63,15 +63,15 @@ inline bool any_unpaired(const track::Glimpse& r, const Sides& s) {
 
 /// All four legs, nothing repeated, reset, moved or left waiting: no rule has anything to say about it. Not of an opening.
 template <typename Any>
-bool plainly_healthy(const Any& r, const Sides& s) {
+[[gnu::always_inline]] inline bool plainly_healthy(const Any& r, const Sides& s) {
   if (s.outer < 0 || s.inner < 0) return false;
-  const track::Way &a = r.way[0], &b = r.way[1], &c = r.way[2], &d = r.way[3];
+  const track::Way &a = r.way[s.outer * 2], &b = r.way[s.outer * 2 + 1], &c = r.way[s.inner * 2], &d = r.way[s.inner * 2 + 1];
   if (a.packets == 0 || b.packets == 0 || c.packets == 0 || d.packets == 0) return false;
   if (((a.repeats_holes | b.repeats_holes | c.repeats_holes | d.repeats_holes) & 15) != 0) return false;
   if (((a.flags | b.flags | c.flags | d.flags) & (track::kSawRst | track::kMoved | track::kForwarded)) != 0) return false;
   // A handshake that nobody completed is no proof of health.
-  if (r.protocol == kTcp && (a.flags & track::kSawSyn) != 0 && (r.flags & track::kRttDone) == 0 &&
-      (a.flags & track::kSawData) == 0)
+  if (r.protocol == kTcp && (r.flags & track::kRttDone) == 0 && (r.way[0].flags & track::kSawSyn) != 0 &&
+      (r.way[0].flags & track::kSawData) == 0)
     return false;
   return !any_unpaired(r, s);
 }

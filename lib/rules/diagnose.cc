@@ -8,7 +8,6 @@
 #include "rules/catalog.h"
 #include "rules/explain.h"
 #include "rules/outlook.h"
-#include "rules/sink.h"
 
 namespace lvsnat {
 namespace {
@@ -85,16 +84,13 @@ Diagnosis diagnose(const Facts& facts) {
     if (rule->check != nullptr) rule->check(facts, sink);
   }
   Diagnosis d;
-  for (const auto& [record, claim] : sink.claims()) {
-    d.codes.emplace(record, claim.codes);
-    if (claim.broken) d.broken.emplace(record, true);
-  }
+  d.claims = sink.take_claims();
   d.findings = sink.take();
   order_findings(d.findings);
   return d;
 }
 
-Report make_report(const Facts& facts, Diagnosis d) {
+Report make_report(const Facts& facts, Diagnosis& d) {
   Report r;
   r.sources = facts.sources;
   r.origin = facts.origin;
@@ -111,7 +107,8 @@ Report make_report(const Facts& facts, Diagnosis d) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded) continue;
-    const bool broken = d.broken.contains(c.record);
+    const auto claim = d.claims.find(c.record);
+    const bool broken = claim != d.claims.end() && claim->second.broken;
     // A handshake that the client never completed has been answered, no more.
     const bool completed =
         c.protocol != kTcp || !c.saw_syn || c.client_rtt || c.leg(Leg::request).data || c.leg(Leg::request).packets > 1;

@@ -5,25 +5,24 @@
 // a fault stands under it as a consequence.
 #pragma once
 
-#include <unordered_map>
 #include <vector>
 
 #include "facts/facts.h"
 #include "lvsnat/finding.h"
 #include "lvsnat/report.h"
+#include "rules/sink.h"
 
 namespace lvsnat {
 
 struct Diagnosis {
-  std::vector<Finding> findings;                              // most important first
-  std::unordered_map<std::uint32_t, std::vector<int>> codes;  // by record: findings that accuse the connection
-  std::unordered_map<std::uint32_t, bool> broken;             // by record: accused of an error
+  std::vector<Finding> findings;  // most important first
+  FindingSink::Claims claims;     // by record: findings that accuse the connection, and whether of an error
 };
 
 Diagnosis diagnose(const Facts& facts);
 /// Errors before warnings before notes; among equals the surer one, then the one that breaks more connections.
 void order_findings(std::vector<Finding>& findings);
-/// Verdict, tallies and topology around a diagnosis.
-Report make_report(const Facts& facts, Diagnosis diagnosis);
+/// Verdict, tallies and topology around a diagnosis, whose findings it takes.
+Report make_report(const Facts& facts, Diagnosis& diagnosis);
 
 }  // namespace lvsnat

@@ -14,6 +14,7 @@ void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded || sink.is_claimed(c.record) || !c.rip) continue;
+    if (c.state == ConnectionState::closed) continue;
     const LegCount& reply = c.leg(Leg::reply);
     const Clue* leak = nullptr;
     for (const Clue& clue : s.clues) {
@@ -30,7 +31,7 @@ void check(const Facts& facts, FindingSink& sink) {
     const Path& from = facts.path(reply.path);
     const bool at_client = leak == nullptr && !only_outside && c.saw(Leg::request) && reply.packets != 0 && !c.saw(Leg::demasq) &&
                            !reply.rst && to.vantage == from.vantage && !from.source.is_none() && to.destination == from.source;
-    if ((leak == nullptr && !only_outside && !at_client) || c.state == ConnectionState::closed) continue;
+    if (leak == nullptr && !only_outside && !at_client) continue;
     Subject subject;
     subject.service = service_text(facts, c);
     Finding& f = accuse_connection(facts, sink, reply_leaves_unmasqueraded, subject, s, Severity::error,

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <vector>
@@ -14,19 +15,24 @@ namespace lvsnat::rules {
 namespace {
 
 /// Connections of this real server that broke after it was told to go straight to the client.
-std::vector<const Suspect*> broken_after(const Facts& facts, const FindingSink& sink, const Address& rip,
-                                         const std::set<Address>& clients, Timestamp since) {
-  std::vector<const Suspect*> broken;
+/// Connections whose replies stopped coming, by their real server.
+std::map<Address, std::vector<const Suspect*>> without_reply(const Facts& facts, const FindingSink& sink) {
+  std::map<Address, std::vector<const Suspect*>> found;
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || !c.rip || c.rip->address != rip || !clients.contains(c.client.address) ||
-        sink.is_claimed(c.record))
-      continue;
-    if (c.last < since) continue;
-    const Missing missing = missing_reply(facts, s);
-    if (!missing) continue;
-    broken.push_back(&s);
+    if (c.kind == ConnectionKind::masqueraded && c.rip && !sink.is_claimed(c.record) && missing_reply(facts, s))
+      found[c.rip->address].push_back(&s);
   }
+  return found;
+}
+
+/// Of these those that concern the clients and went on after `since`.
+std::vector<const Suspect*> broken_after(const std::vector<const Suspect*>& silent, const std::set<Address>& clients,
+                                         Timestamp since) {
+  std::vector<const Suspect*> broken;
+  std::copy_if(silent.begin(), silent.end(), std::back_inserter(broken), [&](const Suspect* s) {
+    return s->connection.last >= since && clients.contains(s->connection.client.address);
+  });
   return broken;
 }
 
@@ -50,8 +56,11 @@ void check(const Facts& facts, FindingSink& sink) {
     if (i.icmp.quotes) t.clients.insert(i.icmp.quoted_destination);
     t.better.insert(i.icmp.gateway);
   }
+  if (told.empty()) return;
+  // A connection has one real server, so what one of these findings claims is none of the others'.
+  std::map<Address, std::vector<const Suspect*>> silent = without_reply(facts, sink);
   for (const auto& [rip, t] : told) {
-    const std::vector<const Suspect*> broken = broken_after(facts, sink, rip, t.clients, t.first->frame.time);
+    const std::vector<const Suspect*> broken = broken_after(silent[rip], t.clients, t.first->frame.time);
     const Question* asks = nullptr;
     for (const Question* q : facts.questions_by(rip)) {
       if (t.better.contains(q->target) && q->last.time >= t.first->frame.time) asks = q;

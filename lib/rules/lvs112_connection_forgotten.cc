@@ -48,7 +48,7 @@ void check(const Facts& facts, FindingSink& sink) {
     const LegCount& reply = c.leg(Leg::reply);
     // Open before: it carried packets both ways, or it began before the capture.
     const bool was_open = (demasq.packets != 0 && reply.packets != 0 && !reply.rst) || (s.begins_inside && !request.syn);
-    if (!was_open || facts.blind(c.first, c.last + kSecond)) continue;
+    if (!was_open) continue;
     // The director's own TCP answers RST: a packet that is not the real server's, to a request that was not forwarded.
     const Clue* rst = first_clue(s, Clue::Kind::reset, Leg::masq);
     const bool own_reset = rst != nullptr && !reply.rst && request.unpaired >= 1 && !(request.fin && demasq.fin);
@@ -56,7 +56,7 @@ void check(const Facts& facts, FindingSink& sink) {
     // A client that goes on sending SYNs has opened nothing yet: whatever became of them, no connection was forgotten.
     const bool client_knows = c.saw(Leg::masq) || request.data || demasq.data || c.client_rtt || !request.syn;
     if (!own_reset && !(missing && !missing.from_the_start && client_knows)) continue;
-    if (demasq.fin && reply.fin) continue;  // over anyhow
+    if ((demasq.fin && reply.fin) || facts.blind(c.first, c.last + kSecond)) continue;  // over anyhow, or not all was seen
     Subject subject;
     subject.service = service_text(facts, c);
     Finding& f = accuse_connection(facts, sink, connection_forgotten, subject, s, Severity::error,

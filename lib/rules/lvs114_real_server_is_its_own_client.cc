@@ -11,10 +11,9 @@ namespace {
 void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || !c.rip || !facts.rips.contains(c.client.address) || sink.is_claimed(c.record))
-      continue;
+    if (c.kind != ConnectionKind::masqueraded || !c.rip || sink.is_claimed(c.record)) continue;
     const Missing missing = missing_reply(facts, s);
-    if (!missing) continue;
+    if (!missing || !facts.rips.contains(c.client.address)) continue;
     Subject subject;
     subject.real_server = to_string(c.client.address);
     subject.client = to_string(c.client.address);

@@ -26,11 +26,9 @@ void check(const Facts& facts, FindingSink& sink) {
   }
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
-    if (c.kind != ConnectionKind::masqueraded || !c.rip || !c.saw(Leg::request) || sink.is_claimed(c.record) ||
-        facts.rips.contains(c.client.address))
-      continue;
+    if (c.kind != ConnectionKind::masqueraded || !c.rip || !c.saw(Leg::request) || sink.is_claimed(c.record)) continue;
     const Missing missing = missing_reply(facts, s);
-    if (!missing) continue;
+    if (!missing || facts.rips.contains(c.client.address)) continue;
     bool same_network = false, known = false;
     if (facts.state != nullptr && facts.state->known.addresses) {
       const std::string rip_dev = on_link_dev(*facts.state, c.rip->address),

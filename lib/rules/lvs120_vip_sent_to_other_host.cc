@@ -40,13 +40,13 @@ void check(const Facts& facts, FindingSink& sink) {
     // A standby sees the same when its switch floods: there it is as it should be.
     if (facts.state != nullptr && facts.state->known.addresses && !owns_address(*facts.state, c.vip->address)) continue;
     const Missing missing = missing_demasq(facts, s);
+    // The other host may have served it: answers that did not come from here.
+    if (c.saw(Leg::masq) || (!missing && facts.inside_captured)) continue;
+    if (!missing && c.leg(Leg::request).repeats == 0) continue;
     bool marked = false;
     FrameRef frame;
     const Mac to = other_host(facts, s, c.leg(Leg::request), marked, frame);
     if (to.is_none() && !marked) continue;
-    // The other host may have served it: answers that did not come from here.
-    if (c.saw(Leg::masq) || (!missing && facts.inside_captured)) continue;
-    if (!missing && c.leg(Leg::request).repeats == 0) continue;
     Subject subject;
     subject.service = service_text(facts, c);
     subject.client = to_string(c.client.address);

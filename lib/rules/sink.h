@@ -11,8 +11,11 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "facts/facts.h"
+#include "facts/record_set.h"
 #include "lvsnat/finding.h"
 #include "lvsnat/rule.h"
 
@@ -45,12 +48,17 @@ class FindingSink {
 
   /// This connection has its explanation: rules that run later leave it alone. `broken`: the fault is an error.
   void claim(std::uint32_t record, int code, bool broken);
-  [[nodiscard]] bool is_claimed(std::uint32_t record) const { return claims_.contains(record); }
+  [[nodiscard]] bool is_claimed(std::uint32_t record) const {
+    return record < kRetiredIds ? claimed_.contains(record) : claims_.contains(record);
+  }
   struct ConnectionClaim {
     std::vector<int> codes;
     bool broken = false;
   };
-  [[nodiscard]] const std::unordered_map<std::uint32_t, ConnectionClaim>& claims() const noexcept { return claims_; }
+  using Claims = std::unordered_map<std::uint32_t, ConnectionClaim>;
+  [[nodiscard]] const Claims& claims() const noexcept { return claims_; }
+  /// The same, for good.
+  [[nodiscard]] Claims take_claims() noexcept { return std::move(claims_); }
   /// What earlier rules found, for rules that build on it.
   [[nodiscard]] const std::deque<Finding>& findings() const noexcept { return findings_; }
 
@@ -64,7 +72,8 @@ class FindingSink {
   std::deque<Finding> findings_;  // a deque: references must survive growth
   std::unordered_map<std::string, std::size_t> by_subject_;
   std::map<int, std::size_t> subjects_of_code_;
-  std::unordered_map<std::uint32_t, ConnectionClaim> claims_;
+  Claims claims_;
+  RecordSet claimed_;  // of the table's records those in `claims_`: every rule asks this of every suspect
 };
 
 }  // namespace lvsnat

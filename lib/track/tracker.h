@@ -80,15 +80,16 @@ class Tracker {
   [[nodiscard]] Record record(std::uint32_t id) const noexcept;
   /// Of a record in use. Fetches ahead, for whoever asks for one asks for all of them in turn, as a rule.
   [[nodiscard]] Glimpse glimpse(std::uint32_t id) const noexcept {
+    const Body* const bodies = bodies_.data();
     if (const std::uint32_t later = id + 12; later < high_water_) {
-      const Way* const ways = bodies_[heads_[later].body()].way;
+      const Way* const ways = bodies[heads_.data()[later].body()].way;
       __builtin_prefetch(&ways[0]);
       __builtin_prefetch(&ways[2]);
     }
     const Head& head = heads_[id];
     const bool opening = head.body() == 0;
     Glimpse g;
-    g.way = opening ? nullptr : bodies_[head.body()].way;
+    g.way = opening ? nullptr : bodies[head.body()].way;
     g.opening = opening ? &head.opening : nullptr;
     g.client = &head.client;
     g.t0 = head.t0;
