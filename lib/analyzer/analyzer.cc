@@ -101,10 +101,10 @@ struct Analyzer::Impl {
   mutable std::uint64_t sight_packets = 0;  // how many packets that was judged by
   RetiredTallies retired_tallies;           // plainly healthy ones that left the table
   static constexpr std::size_t kMaxRetiredPairs = 65'536, kMaxRetiredHistograms = 256;
-  mutable std::vector<SourceStatistics> statistics;                   // of the last report
-  mutable FindingSink::Claims claims;                                 // of the last report, by record
-  mutable std::optional<Facts> surveyed;                              // of the last report, while nothing has changed since
-  mutable Roles surveyed_roles;                                       // of the last survey
+  mutable std::vector<SourceStatistics> statistics;  // of the last report
+  mutable FindingSink::Claims claims;                // of the last report, by record
+  mutable std::optional<Facts> surveyed;             // of the last report, while nothing has changed since
+  mutable Roles surveyed_roles;                      // of the last survey
 
   explicit Impl(AnalyzerOptions o) : options(std::move(o)), key(make_key(options.hash_seed)) {
     options.max_connections = std::max<std::uint32_t>(options.max_connections, 64);
@@ -410,9 +410,7 @@ struct Analyzer::Handover {
   const Roles& roles;
   const ConnectionCallback& callback;
 
-  void give(const Connection& c) const {
-    callback(c, analyzer.codes_of(c.record));
-  }
+  void give(const Connection& c) const { callback(c, analyzer.codes_of(c.record)); }
   /// `suspect`: nullptr where the record is of none.
   void give(std::uint32_t id, const Suspect* suspect) const {
     if (!analyzer.tracker->in_use(id)) return;

@@ -69,7 +69,7 @@ class Routes {
 
 [[gnu::always_inline]] inline void count_healthy(Census& census, Routes& routes, const Glimpse& r, const Sides& s) {
   const track::Way *const outer = r.way + s.outer * 2, *const inner = r.way + s.inner * 2;
-  const Times t = times_of(r, s);
+  const Times t = times_of(r, s, true);
   const std::uint64_t packets = r.protocol == kTcp ? packets_of(r) : 0;
   routes.add(outer[0].path, inner[0].path, inner[1].path, outer[1].path);
   PairTally& p = census.pairs.of(r.endpoint[s.outer], r.endpoint[s.inner]);
@@ -112,6 +112,7 @@ Census take_census(const track::Tracker& t, const Journal& journal) {
   for (const FtpLine& line : journal.ftp()) {
     if (line.announcement.record < kRetiredIds) talks_ftp.insert(line.announcement.record);
   }
+  const bool any_ftp = talks_ftp.count() != 0;
   {
     Routes routes(census, paths);
     for (std::uint32_t id = 0; id < records; ++id) {
@@ -129,7 +130,7 @@ Census take_census(const track::Tracker& t, const Journal& journal) {
         census.rest.insert(id);
         continue;
       }
-      if (plainly_healthy(r, s) && journal.clues(id) == nullptr && !talks_ftp.contains(id)) {
+      if (plainly_healthy(r, s) && journal.clues(id) == nullptr && !(any_ftp && talks_ftp.contains(id))) {
         count_healthy(census, routes, r, s);
         continue;
       }

@@ -51,9 +51,8 @@ class Histogram {
  private:
   static constexpr unsigned kBits = 5, kLow = 1u << kBits;
   static std::size_t bucket(std::uint64_t v) noexcept {
-    if (v < kLow) return static_cast<std::size_t>(v);
-    const unsigned octave = static_cast<unsigned>(std::bit_width(v)) - kBits - 1;
-    return std::min<std::size_t>((octave + 1) * kLow + ((v >> octave) - kLow), 40 * kLow - 1);
+    const unsigned octave = static_cast<unsigned>(std::bit_width(v | kLow)) - kBits - 1;
+    return octave * kLow + static_cast<std::size_t>(v >> octave);  // those below kLow are of octave 0
   }
   static std::int64_t middle(std::size_t i) noexcept {
     if (i < kLow) return static_cast<std::int64_t>(i);

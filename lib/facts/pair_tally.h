@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>
@@ -24,7 +25,7 @@ class PairTallies {
   /// Made where there is none yet; stays where it is.
   PairTally& of(std::uint32_t outer, std::uint32_t inner) {
     const std::uint64_t key = std::uint64_t{outer} << 32 | inner;
-    Recent& recent = recent_[(outer * 61 + inner) % recent_.size()];
+    Recent& recent = recent_[(outer * 61 + inner) % kRecent];
     if (recent.key != key) [[unlikely]]
       recent = Recent{key, &tallies_[key]};
     return *recent.tally;
@@ -41,7 +42,8 @@ class PairTallies {
     std::uint64_t key = ~std::uint64_t{0};  // of no pair that is asked for
     PairTally* tally = nullptr;
   };
-  std::vector<Recent> recent_ = std::vector<Recent>(1024);  // every connection asks, and nearly all of them for one of these
+  static constexpr std::size_t kRecent = 1024;
+  std::vector<Recent> recent_ = std::vector<Recent>(kRecent);  // every connection asks, and nearly all of them for one of these
 };
 
 }  // namespace lvsnat

@@ -1,8 +1,10 @@
 #include "facts/survey.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
+#include <span>
 #include <tuple>
 #include <vector>
 
@@ -130,6 +132,7 @@ struct Surveyor {
   Facts& facts;
   const Roles& roles;
   const std::size_t max_suspects;
+  const std::span<const Path> paths;
   PairTallies pairs;
   Histogram director_request, director_reply, client;
   struct HalfFullNat {
@@ -145,11 +148,20 @@ struct Surveyor {
   std::map<Timestamp, std::uint64_t> half_open_by_second = {};
   std::pair<const Timestamp, std::uint64_t>* half_open_second = nullptr;  // of these, the one that was asked for last
   std::size_t half_open_taken = 0;
+  struct OpeningKind {
+    std::uint64_t ends = 0, rest = 0;  // endpoints; paths and which of them is the inner one
+    bool joined = false, outer_first = false;
+    PairTally* pair = nullptr;  // nullptr: to be looked at one by one
+  };
+  std::array<OpeningKind, 256> opening_kinds{};
+  std::array<std::uint64_t, 2> counted_half_open{};  // by count_half_open(): on the outside alone, and forwarded
 
   PairTally& pair(std::uint32_t outer, std::uint32_t inner);
   void place(PairTally& p, std::uint32_t outer, std::uint32_t inner) const;
   bool count_healthy(std::uint32_t id, const Record& r, const Sides& s, const std::vector<WayClue>* clues);
+  const OpeningKind& kind_of(const Glimpse& r);
   bool count_half_open(std::uint32_t id);
+  void add_half_open();
   void note_half_open(const Address& from, Timestamp first);
   void take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues, const RetiredRecord* gone);
   void count_forgotten();
@@ -223,7 +235,7 @@ bool Surveyor::count_healthy(std::uint32_t id, const Record& r, const Sides& s, 
   return true;
 }
 
-void Surveyor::note_half_open(const Address& from, Timestamp first) {
+inline void Surveyor::note_half_open(const Address& from, Timestamp first) {
   ++facts.half_open;
   half_open_clients.add(from);
   const Timestamp second = first / kSecond;
@@ -238,30 +250,51 @@ void Surveyor::note_half_open(const Address& from, Timestamp first) {
   ++half_open_second->second;
 }
 
+// Openings between the same endpoints on the same paths are all alike: answers that were given last are at hand.
+const Surveyor::OpeningKind& Surveyor::kind_of(const Glimpse& r) {
+  const std::uint64_t ends = std::uint64_t{r.endpoint[0]} << 32 | r.endpoint[1];
+  const std::uint64_t rest =
+      std::uint64_t{r.opening->path[0]} << 32 | std::uint32_t{r.opening->path[1]} << 8 | (r.flags & track::kInnerFirst);
+  OpeningKind& kind = opening_kinds[((ends ^ rest << 17) * 0x9e3779b97f4a7c15) >> 56];
+  if (kind.ends == ends && kind.rest == rest) [[likely]]
+    return kind;
+  kind = OpeningKind{ends, rest};
+  const Sides s = sides_of(r, roles);
+  kind.joined = s.inner >= 0;
+  kind.outer_first = s.outer == 0;
+  if (s.outer < 0 || (!kind.joined && !inner_by_isn.empty())) return kind;
+  if (kind.joined && sent_by_client(paths[r.opening->path[s.outer]], paths[r.opening->path[s.inner]])) return kind;
+  kind.pair = &pair(r.endpoint[s.outer], kind.joined ? r.endpoint[s.inner] : track::kNone);
+  return kind;
+}
+
 // What take() would do with a SYN of a flood, once there are so many that one more is not kept. False: left to that.
 bool Surveyor::count_half_open(std::uint32_t id) {
   if (half_open_taken < max_suspects / 4 || !in.tracker->is_opening(id)) return false;
   const Glimpse r = in.tracker->glimpse(id);
-  if (!had_time_to_retry(facts, r.t0)) return false;
-  const Sides s = sides_of(r, roles);
-  const bool joined = s.inner >= 0;
-  if (s.outer < 0 || (!joined && !inner_by_isn.empty()) || told_of.contains(id) || in.journal->clues(id) != nullptr) return false;
-  const std::span<const Path> paths = in.tracker->paths().paths();
-  if (joined && sent_by_client(paths[r.opening->path[s.outer]], paths[r.opening->path[s.inner]])) return false;
-  PairTally& p = pair(r.endpoint[s.outer], joined ? r.endpoint[s.inner] : track::kNone);
-  ++facts.connections.total;
-  ++p.connections;
-  for (const Leg leg : {Leg::request, Leg::demasq}) {
-    if (leg == Leg::demasq && !joined) break;
-    ++facts.connections.legs[index(leg)];
-    ++p.legs[index(leg)];
-    ++facts.service_packets;
+  if (!had_time_to_retry(facts, r.t0) || in.journal->clues(id) != nullptr) return false;
+  if (!told_of.empty() && told_of.contains(id)) return false;
+  const OpeningKind& kind = kind_of(r);
+  if (kind.pair == nullptr) return false;
+  ++kind.pair->connections;
+  ++kind.pair->legs[index(Leg::request)];
+  if (kind.joined) {
+    ++kind.pair->legs[index(Leg::demasq)];
+    if (kind.outer_first || r.opening->first == 0) director_request.add(r.opening->first);
   }
-  if (joined && (s.outer == 0 || r.opening->first == 0)) director_request.add(r.opening->first);
+  ++counted_half_open[kind.joined ? 1 : 0];
   note_half_open(*r.client, r.t0);
-  ++half_open_taken;
-  ++facts.suspects_left_out;
   return true;
+}
+
+// What count_half_open() leaves for the end.
+void Surveyor::add_half_open() {
+  const std::uint64_t joined = counted_half_open[1], all = counted_half_open[0] + joined;
+  facts.connections.total += all;
+  facts.connections.legs[index(Leg::request)] += all;
+  facts.connections.legs[index(Leg::demasq)] += joined;
+  facts.service_packets += all + joined;
+  facts.suspects_left_out += all;
 }
 
 void Surveyor::index_full_nat(const Census& census) {
@@ -694,6 +727,7 @@ Facts survey(const SurveyInput& in, Census census, std::size_t max_suspects) {
                     .facts = facts,
                     .roles = roles,
                     .max_suspects = max_suspects,
+                    .paths = facts.paths,
                     .pairs = std::move(census.pairs),
                     .director_request = std::move(census.director_request),
                     .director_reply = std::move(census.director_reply),
@@ -744,6 +778,7 @@ Facts survey(const SurveyInput& in, Census census, std::size_t max_suspects) {
     surveyor.strange(id, r);
     surveyor.take(id, r, in.journal->clues(id), nullptr);
   });
+  surveyor.add_half_open();
 
   // Halves of full NAT were taken for connections of their own where they came first; they are not.
   std::set<std::uint32_t> halves;

@@ -29,22 +29,25 @@ struct Times {
                response = kUnknownTime;
 };
 
+/// From one way's first packet to the other's.
 inline std::int64_t difference(const track::Way& from, const track::Way& to) {
-  if (from.packets == 0 || to.packets == 0 || from.first == track::kFar || to.first == track::kFar || to.first < from.first)
-    return kUnknownTime;
-  return std::int64_t{to.first} - std::int64_t{from.first};
+  return to.first != track::kFar && to.first >= from.first ? std::int64_t{to.first} - from.first : kUnknownTime;
 }
 
+/// `whole`: there were packets on all ways.
 template <typename Any>
-[[gnu::always_inline]] inline Times times_of(const Any& r, const Sides& s) {
+[[gnu::always_inline]] inline Times times_of(const Any& r, const Sides& s, bool whole = false) {
+  const auto between = [&](int from, int to) {
+    return whole || (r.way[from].packets != 0 && r.way[to].packets != 0) ? difference(r.way[from], r.way[to]) : kUnknownTime;
+  };
   Times t;
   if (s.outer >= 0 && s.inner >= 0) {
-    t.director_request = difference(r.way[s.outer * 2], r.way[s.inner * 2]);
-    t.director_reply = difference(r.way[s.inner * 2 + 1], r.way[s.outer * 2 + 1]);
+    t.director_request = between(s.outer * 2, s.inner * 2);
+    t.director_reply = between(s.inner * 2 + 1, s.outer * 2 + 1);
   }
-  if (s.inner >= 0 && (r.flags & track::kSlowStart) == 0) t.real_server = difference(r.way[s.inner * 2], r.way[s.inner * 2 + 1]);
+  if (s.inner >= 0 && (r.flags & track::kSlowStart) == 0) t.real_server = between(s.inner * 2, s.inner * 2 + 1);
   if (s.outer >= 0 && (r.flags & track::kRttDone) != 0 && r.client_rtt != track::kFar && r.way[s.outer * 2].packets > 1 &&
-      r.way[s.outer * 2 + 1].packets != 0) {
+      (whole || r.way[s.outer * 2 + 1].packets != 0)) {
     t.client = r.client_rtt;
   }
   if ((r.flags & track::kResponsePending) == 0 && r.response != track::kFar && r.response != track::kFar - 1)

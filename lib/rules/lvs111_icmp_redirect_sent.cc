@@ -30,9 +30,8 @@ std::map<Address, std::vector<const Suspect*>> without_reply(const Facts& facts,
 std::vector<const Suspect*> broken_after(const std::vector<const Suspect*>& silent, const std::set<Address>& clients,
                                          Timestamp since) {
   std::vector<const Suspect*> broken;
-  std::copy_if(silent.begin(), silent.end(), std::back_inserter(broken), [&](const Suspect* s) {
-    return s->connection.last >= since && clients.contains(s->connection.client.address);
-  });
+  std::copy_if(silent.begin(), silent.end(), std::back_inserter(broken),
+               [&](const Suspect* s) { return s->connection.last >= since && clients.contains(s->connection.client.address); });
   return broken;
 }
 
