@@ -147,10 +147,20 @@ struct Analyzer::Impl {
     endpoint_slots = std::move(slots);
   }
 
+  /// Twice as large, or for all that will come if the rest of the input is like what was read: clearing memory and moving slots
+  /// to it is worth doing once. Captures may begin with more connections than they go on with: eight times as large at most.
+  [[nodiscard]] std::size_t larger_index() const {
+    const std::size_t twice = index.span().size() * 2;
+    const std::optional<double> part = options.progress ? options.progress() : std::nullopt;
+    if (!part || !(*part > 0)) return twice;
+    const double all = std::min(tracker->live() / *part, static_cast<double>(options.max_connections));
+    return std::clamp(std::bit_ceil(static_cast<std::size_t>(all * 16 / 13) + 1), twice, 4 * twice);
+  }
+
   void make_room() {
     make_room_for_endpoints();
     if (tracker->wants_index()) {
-      Mapping<track::IndexSlot> larger(index.span().size() * 2);
+      Mapping<track::IndexSlot> larger(larger_index());
       tracker->regrow_index(larger.span());
       index = std::move(larger);
     }

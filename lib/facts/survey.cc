@@ -767,6 +767,9 @@ Facts survey(const SurveyInput& in, Census census, std::size_t max_suspects) {
     }
   }
   surveyor.count_forgotten();
+  // Room that is not used costs nothing; growing would copy, and hold it twice.
+  facts.suspects.reserve(
+      std::min(max_suspects, census.rest.count() + in.journal->retired().size() + in.journal->retired_openings().size()));
   for (const auto* gone : {&in.journal->retired(), &in.journal->retired_openings()}) {
     for (const RetiredRecord& r : *gone) {
       if (r.record.protocol != 0) surveyor.take(r.id, r.record, r.clues.empty() ? nullptr : &r.clues, &r);

@@ -6,6 +6,7 @@
 #include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,9 +72,10 @@ class Memory final : public PacketSource {
 };
 
 /// The report, and a line for each connection.
-std::string told(PacketSource& source, std::size_t batch, std::uint64_t seed) {
+std::string told(PacketSource& source, std::size_t batch, std::uint64_t seed, std::optional<double> progress = std::nullopt) {
   AnalyzerOptions options;
   options.hash_seed = seed;
+  if (progress) options.progress = [progress] { return progress; };
   Analyzer analyzer(std::move(options));
   std::vector<Frame> frames(batch);
   while (const std::size_t n = source.read(frames)) analyzer.feed(std::span(frames).first(n), source.vantages());
@@ -113,6 +115,20 @@ TEST(Order, BatchesAndSeedsLeaveTheReportAlone) {
   for (const std::uint64_t seed : {2U, 3U, 4U}) {
     Memory again("capture", 0, frames);
     EXPECT_TRUE(told(again, 64, seed) == expected) << "seed " << seed;
+  }
+}
+
+// More than the index has room for at first: however well or badly it is foreseen what comes, it grows to hold all.
+TEST(Order, NorDoesHowTheIndexGrows) {
+  Options flood;
+  flood.connections = 30'000;
+  flood.syn_flood = 50;
+  const std::vector<Kept> frames = made_of(flood);
+  Memory first("capture", 0, frames);
+  const std::string expected = told(first, 64, 1);
+  for (const double progress : {-1.0, 0.0, 1e-300, 0.001, 0.4, 1.0, 1e300}) {
+    Memory again("capture", 0, frames);
+    EXPECT_TRUE(told(again, 64, 2, progress) == expected) << progress;
   }
 }
 

@@ -164,7 +164,7 @@ void add_common_options(CLI::App& app, CommonOptions& o) {
   app.add_flag("-n", o.numbers, "Numbers, no names: the default")->excludes(names)->group(output);
   CLI::Option* quiet = app.add_flag("-q,--quiet", o.quiet, "The verdict and a line for each finding")->group(output);
   app.add_flag("-v,--verbose", o.verbose, "All proofs, cited packets in words, every count")->excludes(quiet)->group(output);
-  app.add_option("--max-connections", o.max_connections, "Limit of the connection table")
+  app.add_option("--max-connections", o.max_connections, "Limit of the connection table (1,000,000; lvsdiag -r: more)")
       ->type_name("N")
       ->check(CLI::Range(std::uint32_t{1000}, std::uint32_t{64'000'000}).description(""))
       ->group(output);

@@ -46,7 +46,7 @@ struct CommonOptions {
   bool verbose = false;                     // -v
   std::string write;                        // -w
   bool promiscuous = false;                 // -p
-  std::uint32_t max_connections = 1'000'000;
+  std::optional<std::uint32_t> max_connections;
 };
 
 /// Declares the options on the parser; `options` must outlive it.

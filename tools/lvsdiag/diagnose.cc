@@ -24,6 +24,7 @@
 #include "common/interruption.h"
 #include "common/known.h"
 #include "common/output.h"
+#include "common/table_limit.h"
 #include "lvsdiag/answer.h"
 #include "lvsdiag/cited.h"
 #include "lvsdiag/outputs.h"
@@ -74,14 +75,14 @@ class ProgressLine {
 // ---- files
 
 /// About one connection in two thousand bytes of capture: enough that the table seldom grows, little enough to be free.
-std::uint32_t expected_connections(const DiagnosisOptions& o) {
+std::uint32_t expected_connections(const DiagnosisOptions& o, std::uint32_t limit) {
   std::uintmax_t bytes = 0;
   for (const std::string& path : o.read) {
     std::error_code error;
     const std::uintmax_t size = std::filesystem::file_size(path, error);
     if (!error) bytes += size;
   }
-  return static_cast<std::uint32_t>(std::min<std::uintmax_t>(bytes / 2000, o.max_connections));
+  return static_cast<std::uint32_t>(std::min<std::uintmax_t>(bytes / 2000, limit));
 }
 
 }  // namespace
@@ -106,8 +107,8 @@ int diagnose(const DiagnosisOptions& o) {
   Output& answer = *outputs.answer;
 
   AnalyzerOptions analysis;
-  analysis.max_connections = o.max_connections;
-  analysis.expected_connections = expected_connections(o);
+  analysis.max_connections = o.max_connections ? *o.max_connections : limit_of_connections(o.read, memory_of_machine());
+  analysis.expected_connections = expected_connections(o, analysis.max_connections);
   auto declared = read_declarations(o);
   if (!declared)
     return declared.error().code == ErrorCode::usage ? bad_usage("lvsdiag", declared.error().message)
@@ -122,6 +123,7 @@ int diagnose(const DiagnosisOptions& o) {
   analysis.testimonies = std::move(*testimonies);
 
   Inputs inputs = open_files("lvsdiag", o);
+  if (inputs.source) analysis.progress = [&inputs] { return inputs.source->progress(); };
   Analyzer analyzer(std::move(analysis));
   ConnectionLines lines(outputs.connections.get(), o.format == Format::ndjson ? &answer : nullptr);
   if (lines.wanted()) analyzer.on_retired([&lines](const Connection& c, std::span<const int> codes) { lines(c, codes); });

@@ -203,7 +203,7 @@ int watch(const DiagnosisOptions& o) {
 
   // From here on without any right.
   AnalyzerOptions analysis;
-  analysis.max_connections = o.max_connections;
+  if (o.max_connections) analysis.max_connections = *o.max_connections;
   analysis.live = true;
   auto declared = read_declarations(o);
   if (!declared) {

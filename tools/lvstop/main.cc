@@ -228,7 +228,7 @@ int run(const Options& o) {
   feed.real_time = o.play;
   feed.analyzer.tool = "lvstop";
   feed.analyzer.live = feed.mode == Mode::live;
-  feed.analyzer.max_connections = o.max_connections;
+  if (o.max_connections) feed.analyzer.max_connections = *o.max_connections;
   feed.history_bytes = std::size_t{o.history_mib} << 20;
   feed.record = interactive;
   feed.write_packets = save_packets;

@@ -36,6 +36,9 @@ struct AnalyzerOptions {
   std::uint32_t max_connections = 1'000'000;
   /// A good guess of how many will come (from the file size, say): the index is made that large at once.
   std::uint32_t expected_connections = 0;
+  /// How much of the input was read, 0 to 1, where its end is known: PacketSource::progress(). Asked when the index has to grow,
+  /// by feed(): it grows to what the rest will need if that is like what came before. May be empty.
+  std::function<std::optional<double>()> progress;
   /// What is known of the cluster; several may add up. None: services are inferred from rewritten pairs.
   std::vector<Declaration> declared;
   /// The director's kernel state; its services count as declared.
