@@ -496,7 +496,7 @@ std::optional<Timestamp> Simulation::turn(Dialogue& d, Timestamp now) {
 Totals Simulation::run() {
   std::vector<Dialogue> slots(std::min<std::uint64_t>(o_.concurrency, o_.connections));
   // Spread the first ones over a connection's whole life, so that they do not march in step.
-  const double turns = o_.syn_flood >= 0 ? 1 : 9 + 1.5 * o_.mean_segments * o_.requests;
+  const double turns = o_.syn_flood >= 0 || o_.at_once ? 1 : 9 + 1.5 * o_.mean_segments * o_.requests;
   const auto span = static_cast<std::uint64_t>(static_cast<double>(think_) * turns);
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due;
   for (std::uint32_t i = 0; i < slots.size(); ++i) {

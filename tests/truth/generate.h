@@ -31,6 +31,7 @@ struct Options {
   std::uint64_t connections = 10'000;  // to start
   std::uint64_t packets = 0;           // stop there, in the middle of things; 0: run to the end
   std::uint32_t concurrency = 1'000;   // connections alive at a time
+  bool at_once = false;                // the first ones begin in one turn, instead of spread over a connection's whole life
   std::uint32_t requests = 1;          // of a connection
   double mean_segments = 3.67;         // of a response; one in sixteen is four times as long
   // Percentages of the connections that are UDP, are IPv6, go wrong, or reuse the client endpoint of the one before.

@@ -97,6 +97,7 @@ int main(int argc, char** argv) {
   app.add_option("-o", capture, "capture to write, - for standard output")->required();
   app.add_option("--conns", o.connections, "connections to start")->transform(number)->check(CLI::PositiveNumber);
   app.add_option("--packets", o.packets, "stop after so many; 0: no limit")->transform(number);
+  app.add_flag("--at-once", o.at_once, "the first connections begin together, so that as many are alive from the start");
   app.add_option("--concurrency", o.concurrency, "connections alive at a time")
       ->transform(number)
       ->check(CLI::Range(1, 50'000'000));
