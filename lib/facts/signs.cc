@@ -10,11 +10,20 @@ constexpr Timestamp kSilence = 3 * kSecond;
 /// Retransmissions that meet the same fate must reach this far to be no accident of timing.
 constexpr Timestamp kSpread = kSecond * 9 / 10;
 
+/// By how much the clock that timed `before` is ahead of the one that timed `after`, at least: no packet leaves the director
+/// before it came. Two captures of two machines, or of one whose clock was set in between.
+Timestamp ahead(const Facts& facts, const LegCount& before, const LegCount& after) {
+  if (before.packets == 0 || after.packets == 0 || facts.path(before.path).vantage == facts.path(after.path).vantage) return 0;
+  return std::max<Timestamp>(before.first - after.first, 0);
+}
+
 /// `before` went on and `after` stopped (or never was). `open`: packets of `before` since the last of `after`.
 Missing judge(const Facts& facts, const Suspect& s, const LegCount& before, const LegCount& after, unsigned open, Leg after_leg) {
   Missing m;
   m.from_the_start = after.packets == 0;
-  const bool tried_again = open >= 2 && (m.from_the_start ? before.last - before.first : before.last - after.last) >= kSpread;
+  const Timestamp tried_for =
+      m.from_the_start ? before.last - before.first : before.last - after.last - ahead(facts, before, after);
+  const bool tried_again = open >= 2 && tried_for >= kSpread;
   const bool silent = m.from_the_start && before.packets == 1 && s.waited >= kSilence;
   m.missing = before.packets != 0 && (tried_again || silent) && facts.could_have_seen(s.connection, after_leg);
   if (!m.missing) return m;

@@ -181,8 +181,10 @@ class Legs(unittest.TestCase):
     def test_skewed_and_drifting(self):
         for folder in ('01-two-net-none', '30-two-net-router-rs-default-gw-not-director-one', '42-two-net-ip-forward-off'):
             proved = Clocks.accused(self.answer(folder, lambda t: 0))
-            # A second on is too much: leg 4 then comes before leg 3, and nothing here tells by how much the clocks differ.
-            for name, shift in (('0.4 s on', lambda t: 0.4), ('0.4 s back', lambda t: -0.4), ('2 s back', lambda t: -2),
+            # By seconds: leg 4 then comes before leg 3, or leg 2 before leg 1, which tells that it is the clocks.
+            for name, shift in (('0.4 s on', lambda t: 0.4), ('0.4 s back', lambda t: -0.4), ('1.1 s on', lambda t: 1.1),
+                                ('2 s back', lambda t: -2), ('5 s on', lambda t: 5), ('60 s on', lambda t: 60),
+                                ('60 s back', lambda t: -60),
                                 ('500 ppm fast', lambda t: t * 500e-6), ('500 ppm slow', lambda t: -t * 500e-6)):
                 with self.subTest((folder, name)):
                     self.assertLessEqual(Clocks.accused(self.answer(folder, shift)), proved)
