@@ -16,6 +16,8 @@ namespace lvsnat {
 namespace {
 
 // Members keep the order in which they are set: reports can be compared with diff.
+// Objects begin as Json::object(): null that becomes one by [] is no longer whole where memory runs out in between, and its
+// destructor ends the program.
 using Json = nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, 11> kKindNames{"transport", "icmp",   "arp",       "neighbour", "tunnel",     "fragment",
@@ -59,7 +61,7 @@ double microseconds(std::int64_t nanoseconds) { return static_cast<double>(nanos
 
 Json latency_json(const std::optional<Latency>& latency) {
   if (!latency) return nullptr;
-  Json out;
+  Json out = Json::object();
   out["count"] = latency->count;
   out["p50"] = microseconds(latency->p50);
   out["p90"] = microseconds(latency->p90);
@@ -69,7 +71,7 @@ Json latency_json(const std::optional<Latency>& latency) {
 }
 
 Json source_json(const SourceStatistics& source) {
-  Json out;
+  Json out = Json::object();
   out["name"] = words(source.name);
   out["kind"] = source.live ? "live" : "file";
   out["interface"] = words_or_null(source.interface);
@@ -84,7 +86,7 @@ Json source_json(const SourceStatistics& source) {
   out["problem"] = words_or_null(source.problem);
   Json gaps = Json::array();
   for (const SourceStatistics::Gap& gap : source.gaps) {
-    Json g;
+    Json g = Json::object();
     g["from"] = to_rfc3339(gap.from);
     g["to"] = to_rfc3339(gap.to);
     g["why"] = words(gap.why);
@@ -96,7 +98,7 @@ Json source_json(const SourceStatistics& source) {
 
 Json destination_json(const Service& service, const DestinationTally& tally) {
   const Destination& d = tally.destination;
-  Json out;
+  Json out = Json::object();
   out["rip"] = to_string(d.rip);
   out["port"] = d.port != 0 ? d.port : service.port;
   out["method"] = d.method == Method::unknown ? Json(nullptr) : Json(name(d.method));
@@ -106,15 +108,17 @@ Json destination_json(const Service& service, const DestinationTally& tally) {
   out["broken_connections"] = tally.broken;
   out["undecided_connections"] = tally.undecided;
   out["legs"] = by_leg(tally.legs);
-  out["latency_us"]["real_server"] = latency_json(tally.real_server);
-  out["latency_us"]["response"] = latency_json(tally.response);
+  Json latency = Json::object();
+  latency["real_server"] = latency_json(tally.real_server);
+  latency["response"] = latency_json(tally.response);
+  out["latency_us"] = std::move(latency);
   return out;
 }
 
 Json service_json(const ServiceTally& tally) {
   const Service& service = tally.service;
   const bool marked = service.protocol == ServiceProtocol::fwmark;
-  Json out;
+  Json out = Json::object();
   out["protocol"] = name(service.protocol);
   out["vip"] = marked || service.vip.is_none() ? Json(nullptr) : Json(to_string(service.vip));
   out["port"] = marked ? Json(nullptr) : Json(service.port);
@@ -133,11 +137,11 @@ Json service_json(const ServiceTally& tally) {
 }
 
 Json topology_json(const Report& report) {
-  Json out;
+  Json out = Json::object();
   Json origin = Json::array();
   for (const Origin o : report.origin) origin.push_back(name(o));
   out["origin"] = std::move(origin);
-  Json& director = out["director"];
+  Json& director = out["director"] = Json::object();
   director["addresses"] = list_of_text(report.director.addresses);
   director["outside_macs"] = list_of_text(report.director.outside_macs);
   director["inside_macs"] = list_of_text(report.director.inside_macs);
@@ -149,23 +153,23 @@ Json topology_json(const Report& report) {
 }
 
 Json connections_json(const ConnectionTally& tally) {
-  Json out;
+  Json out = Json::object();
   out["total"] = tally.total;
   out["healthy"] = tally.healthy;
   out["broken"] = tally.broken;
   out["undecided"] = tally.undecided;
   out["legs"] = by_leg(tally.legs);
-  Json& latency = out["latency_us"];
+  Json& latency = out["latency_us"] = Json::object();
   latency["director_request"] = latency_json(tally.director_request);
   latency["director_reply"] = latency_json(tally.director_reply);
   latency["real_server"] = latency_json(tally.real_server);
   latency["client"] = latency_json(tally.client);
-  Json& aside = out["set_aside"];
+  Json& aside = out["set_aside"] = Json::object();
   aside["health_checks"] = tally.health_checks;
   aside["direct"] = tally.direct;
   aside["own_service"] = tally.own_service;
   aside["unrelated"] = tally.unrelated;
-  Json& table = out["table"];
+  Json& table = out["table"] = Json::object();
   table["evicted_half_open"] = tally.evicted_half_open;
   table["evicted_closed"] = tally.evicted_closed;
   table["evicted_other"] = tally.evicted_other;
@@ -174,16 +178,16 @@ Json connections_json(const ConnectionTally& tally) {
 }
 
 Json packets_json(const PacketTally& tally) {
-  Json out;
+  Json out = Json::object();
   out["total"] = tally.total;
   out["duplicates"] = tally.duplicates;
-  Json& kinds = out["by_kind"];
+  Json& kinds = out["by_kind"] = Json::object();
   for (std::size_t i = 0; i < kKindNames.size(); ++i) kinds[std::string(kKindNames[i])] = tally.by_kind[i];
   return out;
 }
 
 Json subject_json(const Subject& subject) {
-  Json out;
+  Json out = Json::object();
   out["service"] = words_or_null(subject.service);
   out["director"] = words_or_null(subject.director);
   out["real_server"] = words_or_null(subject.real_server);
@@ -199,7 +203,7 @@ std::string id_of(int code) {
 }
 
 Json evidence_json(const Evidence& evidence) {
-  Json out;
+  Json out = Json::object();
   out["text"] = words(evidence.text);
   out["source"] = words_or_null(evidence.source);
   // Frame numbers begin at 1; 0 is "none" throughout the library.
@@ -210,7 +214,7 @@ Json evidence_json(const Evidence& evidence) {
 }
 
 Json consequence_json(const Consequence& c) {
-  Json one;
+  Json one = Json::object();
   one["id"] = id_of(c.code);
   one["code"] = code_name(c.code);
   one["subject"] = subject_json(c.subject);
@@ -233,7 +237,7 @@ void put_finding(Json& out, const Finding& finding) {
   out["cause"] = lines(finding.cause);
   Json cure = Json::array();
   for (const Cure& c : finding.cure) {
-    Json one;
+    Json one = Json::object();
     one["where"] = name(c.where);
     one["command"] = lines(c.command);
     one["persistent"] = c.persistent ? lines(*c.persistent) : Json(nullptr);
@@ -250,7 +254,7 @@ void put_finding(Json& out, const Finding& finding) {
 }
 
 Json reply_way_json(const ReplyWay& way) {
-  Json out;
+  Json out = Json::object();
   out["real_server"] = to_string(way.real_server);
   Json clients = Json::array();
   for (const Prefix& prefix : way.clients) clients.push_back(to_string(prefix));
@@ -273,16 +277,16 @@ Json reply_way_json(const ReplyWay& way) {
 Json prediction_json(const Report& report) {
   Json list = Json::array();
   for (const Forecast& f : report.prediction) {
-    Json one;
+    Json one = Json::object();
     one["service"] = words(f.service);
     one["real_server"] = to_string(f.real_server.address);
     one["real_server_port"] = f.real_server.port == 0 ? Json(nullptr) : Json(f.real_server.port);
     one["client"] = to_string(f.client);
     one["example"] = f.example;
-    Json legs;
+    Json legs = Json::object();
     for (const Leg leg : kLegs) {
       const ForecastLeg& l = f.legs[index(leg)];
-      Json& out = legs[std::string(name(leg))];
+      Json& out = legs[std::string(name(leg))] = Json::object();
       out["fate"] = words(l.fate);
       out["cause"] = l.cause == "none" ? Json(nullptr) : words(l.cause);
       out["in"] = words_or_null(l.in_device);
@@ -307,7 +311,7 @@ Json microseconds_or_null(const std::optional<std::int64_t>& nanoseconds) {
 Json way_back_json(const Report& report) {
   Json list = Json::array();
   for (const WayBackResult& r : report.way_back) {
-    Json one;
+    Json one = Json::object();
     one["real_server"] = to_string(r.rip);
     one["client"] = to_string(r.client);
     one["client_kind"] = name(r.kind);
@@ -330,12 +334,12 @@ Json way_back_json(const Report& report) {
 Json hops_json(const Report& report) {
   Json list = Json::array();
   for (const HopTrace& trace : report.hops) {
-    Json one;
+    Json one = Json::object();
     one["real_server"] = to_string(trace.rip);
     one["client"] = to_string(trace.client);
     Json probes = Json::array();
     for (const TraceAnswer& a : trace.answers) {
-      Json probe;
+      Json probe = Json::object();
       probe["round"] = a.round;
       probe["hop"] = a.hop;
       probe["protocol"] = name(a.protocol);
@@ -350,7 +354,7 @@ Json hops_json(const Report& report) {
     one["probes"] = std::move(probes);
     Json redirects = Json::array();
     for (const HopTrace::Redirect& r : trace.redirects) {
-      Json redirect;
+      Json redirect = Json::object();
       redirect["from"] = to_string(r.from);
       redirect["mac"] = r.mac.is_none() ? Json(nullptr) : Json(to_string(r.mac));
       redirect["gateway"] = to_string(r.gateway);
@@ -380,7 +384,7 @@ void put_report(Json& out, const Report& report, const HostNames& names) {
   out["packets"] = packets_json(report.packets);
   Json findings = Json::array();
   for (const Finding& finding : report.findings) {
-    Json one;
+    Json one = Json::object();
     put_finding(one, finding);
     findings.push_back(std::move(one));
   }
@@ -392,7 +396,7 @@ void put_report(Json& out, const Report& report, const HostNames& names) {
   if (!report.prediction.empty()) out["prediction"] = prediction_json(report);
   if (!report.differences.empty()) out["differences"] = list_of_words(report.differences);
   for (const Gap& gap : report.not_read) {
-    Json one;
+    Json one = Json::object();
     one["what"] = words(gap.what);
     one["why"] = words(gap.why);
     one["would_tell"] = words(gap.would_tell);
@@ -412,20 +416,20 @@ std::string dump(const Json& json, int indent) { return json.dump(indent, ' ', f
 }  // namespace
 
 std::string render_json(const Report& report, const HostNames& names, int indent) {
-  Json out;
+  Json out = Json::object();
   put_report(out, report, names);
   return dump(out, indent);
 }
 
 std::string render_finding_line(const Finding& finding) {
-  Json out;
+  Json out = Json::object();
   out["type"] = "finding";
   put_finding(out, finding);
   return dump(out, -1);
 }
 
 std::string render_lost_line(const SourceStatistics& source, std::uint64_t lost) {
-  Json out;
+  Json out = Json::object();
   out["type"] = "lost";
   out["source"] = words(source.name);
   out["interface"] = words_or_null(source.interface);
@@ -435,7 +439,7 @@ std::string render_lost_line(const SourceStatistics& source, std::uint64_t lost)
 }
 
 std::string render_report_line(const Report& report, const HostNames& names) {
-  Json out;
+  Json out = Json::object();
   out["type"] = "report";
   put_report(out, report, names);
   return dump(out, -1);
