@@ -32,13 +32,17 @@ void wait_for_the_end(Live& live, std::int64_t nanoseconds, const std::function<
   action.sa_handler = on_signal;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
   const auto until = Clock::now() + std::chrono::nanoseconds(nanoseconds);
+  const auto pass_on = [&] {
+    for (const std::string& message : live.take_messages()) tool::complain("lvstop", message);
+  };
   while (!interrupted && !live.finished() && (nanoseconds == 0 || Clock::now() < until)) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count() + 1;
     pollfd woken{live.wake_descriptor(), POLLIN, 0};
     poll(&woken, 1, nanoseconds == 0 ? 500 : static_cast<int>(std::clamp<std::int64_t>(left, 1, 500)));
-    for (const std::string& message : live.take_messages()) tool::complain("lvstop", message);
+    pass_on();
     on_news();
   }
+  pass_on();  // what it ended with
 }
 
 int output_width() {
