@@ -25,6 +25,7 @@ import random
 import re
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -227,6 +228,9 @@ class Faults(unittest.TestCase):
         for call, calls in counts.items():
             if calls == 0 or (self.ONLY and call not in self.ONLY) or (call == 'memory' and not CONFINES):
                 continue
+            # Of lvstop's some are known to be told wrongly (README.md): one by one, where somebody reads what comes.
+            if call == 'memory' and mode.command[0] == LVSTOP and not EVERY:
+                continue
             for error in ERRORS.get(call, (E.EIO,)):
                 for first in moments(calls, call, lottery):
                     tasks.append((call, error, first, 1))
@@ -265,6 +269,9 @@ class Faults(unittest.TestCase):
         mute = call == 'write' and failures > 1  # standard error takes nothing either
         # An assertion of the JSON library, in debug builds only, that its own state is whole while std::bad_alloc passes by.
         if call == 'memory' and re.search(r'assert_invariant|Unexpected error\.$', answer.err):
+            return None
+        # ncurses and its terminfo do not look at what malloc() gave them (_nc_tiparm, _nc_find_type_entry, _nc_setupterm).
+        if call == 'memory' and mode.keys and answer.status == -signal.SIGSEGV:
             return None
         if re.search(r'terminate called|Sanitizer|runtime error:|stack smashing|Assertion', answer.err) or answer.status == 99:
             return f'it breaks: {about}'
