@@ -1,6 +1,6 @@
 // The decoder's inner seams: each layer looks at its own header and hands on to the next.
 //
-// Everything here is the thorough way, taken by whatever decode()'s fast path does not recognise. Offsets
+// Everything here is the thorough way, taken by whatever is not plain (skim.h). Offsets
 // count from the start of the frame. All functions return the packet's kind and fill what they could read
 // on the way, so that a malformed packet still has its addresses. None reads at or beyond `captured`.
 #pragma once

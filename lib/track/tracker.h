@@ -1,4 +1,4 @@
-// Joins the four legs: batches of decoded packets in, fixed records and a few observations out.
+// Joins the four legs: batches of packets in, fixed records and a few observations out.
 //
 // The key is the client endpoint and protocol, which is the same on all four legs; each record has two
 // sides, one per server endpoint, so one look-up a packet serves every leg and no packet needs to know
