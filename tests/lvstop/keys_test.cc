@@ -196,6 +196,19 @@ TEST(Keys, TagAndSave) {
   EXPECT_TRUE(d.shows("saved x.txt"));
 }
 
+TEST(Keys, WhereNothingIsListedTaggingAndOpeningSaySo) {
+  Desk d(sample::broken());
+  d.press(key('2'));
+  d.press(key('\\'));
+  d.type("port:9");
+  d.press(Key::enter);
+  d.press(Key::space);
+  EXPECT_TRUE(d.shows("nothing is listed: nothing to tag")) << d.screen();
+  EXPECT_FALSE(d.shows("tagged"));
+  d.press(Key::enter);
+  EXPECT_TRUE(d.shows("nothing is listed: nothing to open")) << d.screen();
+}
+
 TEST(Keys, SortMenuAndColumns) {
   Desk d(sample::broken());
   d.press(key('2'));

@@ -418,7 +418,10 @@ bool App::act(Action action) {
     }
     case Action::tag: {
       const auto row = static_cast<std::size_t>(view_.selection().row);
-      if (row >= listing_.connections.size()) break;
+      if (row >= listing_.connections.size()) {
+        say("nothing is listed: nothing to tag");
+        break;
+      }
       const ConnectionId id = id_of(shown_->connections[listing_.connections[row]].connection);
       if (view_.tagged.erase(id) == 0) view_.tagged.insert(id);
       move(1);
@@ -489,7 +492,10 @@ void App::act_on_page(Action action) {
 
 void App::open() {
   const auto row = static_cast<std::size_t>(std::max(0, view_.selection().row));
-  if (row >= listing_.rows(view_.current)) return;
+  if (row >= listing_.rows(view_.current)) {
+    say("nothing is listed: nothing to open");
+    return;
+  }
   Page page;
   switch (view_.current) {
     case ViewName::connections:

@@ -55,10 +55,20 @@ Names::Names(const NameMap& given, LookUp look_up) : shared_(std::make_shared<Sh
 }
 
 Names::~Names() {
-  const std::lock_guard lock(shared_->mutex);
-  shared_->stopping = true;
-  shared_->changed.notify_all();
-  if (shared_->wake >= 0) close(shared_->wake);
+  bool busy = false;
+  {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->stopping = true;
+    busy = shared_->busy;
+    shared_->changed.notify_all();
+    if (shared_->wake >= 0) close(shared_->wake);
+  }
+  if (!thread_.joinable()) return;
+  if (busy) {
+    thread_.detach();
+  } else {
+    thread_.join();  // at once: it has nothing to do but to end
+  }
 }
 
 void Names::want(const std::set<Address>& addresses) {
@@ -80,7 +90,7 @@ void Names::want(const std::set<Address>& addresses) {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-      std::thread([shared = shared_] { run(shared); }).detach();
+      thread_ = std::thread([shared = shared_] { run(shared); });
     } catch (const std::system_error&) {
       // No thread can be had: there will be numbers, no names.
       s.running = false;
@@ -105,7 +115,11 @@ void Names::run(const std::shared_ptr<Shared>& shared) {
     lock.unlock();
     std::string name = presentable_name(s.look_up(address));
     lock.lock();
-    if (s.stopping) return;
+    if (s.stopping) {
+      // Nobody waits for this thread, and the process may be ending just now. What the resolver keeps for a thread is freed at
+      // the thread's end, and a look for leaks in the middle of that finds what nobody refers to: so it ends with the process.
+      s.changed.wait(lock, [] { return false; });
+    }
     s.busy = false;
     if (!name.empty() && s.asked.contains(address)) news = s.found.insert_or_assign(address, std::move(name)).second || news;
     const auto now = std::chrono::steady_clock::now();

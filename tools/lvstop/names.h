@@ -3,7 +3,7 @@
 // Only addresses that came into sight are asked for, each once. Names come from strangers: they are made printable, and one that
 // reads as an address is no name. Bounded: at most kMost are remembered; then it begins anew with what is in sight.
 // Threads: every public function may be called from any thread and returns at once. A look-up that still runs when the object
-// goes is left behind and touches nothing of it.
+// goes is left behind with its thread, which touches nothing of it and does no more.
 #pragma once
 
 #include <functional>
@@ -11,6 +11,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "lvsnat/address.h"
 
@@ -42,6 +43,7 @@ class Names {
   struct Shared;
   static void run(const std::shared_ptr<Shared>& shared);
   std::shared_ptr<Shared> shared_;
+  std::thread thread_;  // runs from the first wanted name on; of the caller of want()
 };
 
 /// What may be shown of a name that a resolver answered: printable, at most 64 columns; empty where it pretends to be an address.
