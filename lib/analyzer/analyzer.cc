@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "facts/clocks.h"
 #include "facts/histogram.h"
 #include "facts/journal.h"
 #include "facts/survey.h"
@@ -271,6 +272,18 @@ struct Analyzer::Impl {
     return out;
   }
 
+  /// What the connections in the table tell of the clocks that captures were timed by; a sample of them, evenly spread.
+  void compare_clocks(Report& report, const Facts& facts) const {
+    Clocks clocks(facts.paths, vantages, facts.sources);
+    if (!clocks.may_differ()) return;
+    const std::uint32_t step = tracker->high_water() / Clocks::kSample + 1;
+    for (std::uint32_t id = 0; id < tracker->high_water(); id += step) {
+      if (tracker->in_use(id) && tracker->is_joined(id))
+        clocks.add(to_connection(id, tracker->record(id), surveyed_roles, *tracker));
+    }
+    for (const ClockSkew& skew : clocks.skews()) report.notes.push_back(sentence(skew, facts.sources));
+  }
+
   Facts facts(std::vector<SourceStatistics> of_sources) const {
     SurveyInput in;
     in.tracker = tracker.get();
@@ -371,6 +384,7 @@ Report Analyzer::report(std::vector<SourceStatistics> statistics) const {
   Diagnosis diagnosis = diagnose(facts);
   Report r = make_report(facts, diagnosis);
   i.claims = std::move(diagnosis.claims);
+  i.compare_clocks(r, facts);
   r.tool = i.options.tool;
   r.tool_version = kVersion;
   if (i.options.state) {

@@ -4,6 +4,7 @@ is."""
 import gzip
 import lzma
 import os
+import re
 import resource
 import struct
 import tempfile
@@ -188,6 +189,24 @@ class Legs(unittest.TestCase):
                                 ('500 ppm fast', lambda t: t * 500e-6), ('500 ppm slow', lambda t: -t * 500e-6)):
                 with self.subTest((folder, name)):
                     self.assertLessEqual(Clocks.accused(self.answer(folder, shift)), proved)
+
+    def said_of_clocks(self, folder, shift):
+        return [re.sub(r'\S*/', '', note) for note in self.answer(folder, shift)['notes'] if 'clock' in note]
+
+    def test_what_is_said_of_it(self):
+        eth0, eth1 = 'director-eth0.pcap', 'director-eth1.pcap'
+        for folder in ('01-two-net-none', '30-two-net-router-rs-default-gw-not-director-one'):
+            for shift in (0, 0.0004, -0.0004):
+                self.assertEqual(self.said_of_clocks(folder, lambda t, by=shift: by), [], (folder, shift))
+            for shift in (0.4, -0.4, 1.1, -1.1, 60, -60):
+                said = self.said_of_clocks(folder, lambda t, by=shift: by)
+                self.assertEqual(len(said), 1, (folder, shift))
+                behind, ahead = (eth1, eth0) if shift < 0 else (eth0, eth1)
+                self.assertTrue(said[0].startswith(f'{behind} was timed by a clock that is behind that of {ahead}, by about '), said)
+                moved = re.search(r'editcap -t (\d+\.\d{3}) ' + re.escape(behind), said[0])
+                # Less by what the director took at most, in an emulated machine a few hundredths of a second.
+                self.assertLessEqual(abs(shift) - float(moved[1]), 0.05)
+                self.assertLessEqual(float(moved[1]), abs(shift) + 0.001)
 
 
 class Compressed(unittest.TestCase):
