@@ -365,12 +365,9 @@ class TextReport {
 
   /// lvstrace found nothing worse than a note.
   [[nodiscard]] std::string way_back_sentence() const {
-    bool all = true, asked = false;
-    for (const ReplyWay& way : report_.reply_ways) {
-      all = all && (way.way == ReplyWay::Way::director || way.way == ReplyWay::Way::self || way.no_clients_expected);
-      asked = asked || way.asked;
-    }
-    if (!all) return "Nothing wrong was found, but not every way could be judged: see below.";
+    if (!every_way_is_right(report_)) return "Nothing wrong was found, but not every way could be judged: see below.";
+    const bool asked =
+        std::any_of(report_.reply_ways.begin(), report_.reply_ways.end(), [](const ReplyWay& way) { return way.asked; });
     return asked ? "Healthy: replies to these clients go back through the director."
                  : "Healthy: replies to every client outside the networks listed below go back through the director.";
   }

@@ -71,6 +71,12 @@ std::string way_words(const ReplyWay& way) {
 
 }  // namespace
 
+bool every_way_is_right(const Report& report) {
+  return std::all_of(report.reply_ways.begin(), report.reply_ways.end(), [](const ReplyWay& way) {
+    return way.way == ReplyWay::Way::director || way.way == ReplyWay::Way::self || way.no_clients_expected;
+  });
+}
+
 void append_way_table(std::string& out, const Report& report, std::size_t width, bool verbose) {
   std::size_t shown = 0;
   for (std::size_t i = 0; i < report.reply_ways.size(); ++i) {

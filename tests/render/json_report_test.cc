@@ -111,6 +111,25 @@ TEST(NagiosLine, OneLineWithNumbers) {
       render_nagios(test::no_traffic_report()).starts_with("LVSDIAG UNKNOWN - LVS903 No traffic of any service was seen | "));
 }
 
+TEST(NagiosLine, WhatWasNotSeenIsNotPraised) {
+  Report quiet = test::no_traffic_report();
+  quiet.verdict = Verdict::ok;  // by the settings
+  EXPECT_TRUE(render_nagios(quiet).starts_with("LVSDIAG OK - nothing wrong seen in the settings; no connection of any service was "
+                                               "seen | "))
+      << render_nagios(quiet);
+  Report ways;
+  ways.tool = "lvstrace";
+  ways.verdict = Verdict::ok;
+  ways.reply_ways.resize(2);
+  ways.reply_ways[0].way = ways.reply_ways[1].way = ReplyWay::Way::director;
+  EXPECT_TRUE(render_nagios(ways).starts_with("LVSTRACE OK - replies go back through the director, nothing wrong seen | "));
+  // Straight out, and nobody said whether clients are there; or by a gateway of which nobody said who it is.
+  for (const ReplyWay::Way way : {ReplyWay::Way::direct, ReplyWay::Way::gateway, ReplyWay::Way::unknown}) {
+    ways.reply_ways[1].way = way;
+    EXPECT_TRUE(render_nagios(ways).starts_with("LVSTRACE OK - nothing wrong seen, but not every way could be judged | "));
+  }
+}
+
 TEST(NagiosLine, WordsHoldNoPipe) {
   const std::string line = render_nagios(test::hostile_report());
   EXPECT_EQ(std::count(line.begin(), line.end(), '|'), 1);
