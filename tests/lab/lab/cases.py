@@ -130,6 +130,12 @@ CASES = [
     case('28', diag(0), ci=True),
     case('223', diag(0)),
     case('224', diag(0)),
+    # The table changes while it is watched, and the wires are what wires are.
+    case('230', diag(0), ci=True),
+    case('231', diag(0)),
+    case('240', diag(0), trace(TWO_NET)),
+    case('241', diag(0), ci=True),
+    case('242', diag(0), ci=True),
     # Redirects are sent, and nobody listens.
     case('39', diag(1, each('LVS111', ONE_NET) + ', LVS202'), clean(ONE_NET), hops('rs1', ONE_NET['rs1'], 0, 'LVS308')),
     # ---- a real server's way back
@@ -244,6 +250,8 @@ CASES = [
     case('222', diag(2, 'LVS110'), ci=True),
     case('225', diag(2, 'LVS201', besides='LVS103')),
     case('229', diag(2, 'LVS203', besides='LVS103')),
+    case('232', diag(2, 'LVS112'), ci=True),
+    case('233', diag(2, 'LVS112|LVS212', besides='LVS112 LVS212 LVS110 LVS104'), trace(TWO_NET)),
     # ---- real servers that do not answer, clients that go astray, the wire
     case('21', diag(2, 'LVS108 10.1.1.3')),
     case('46', diag(2, 'LVS107 10.1.1.3'), probe(2, 'LVS107 10.1.1.3'), ci=True),

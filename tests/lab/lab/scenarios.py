@@ -2,11 +2,13 @@
 
 name may be the number ("37"), the directory name, or an unambiguous part of it.
 """
-import directors  # these enter their scenarios in the table
+import changes  # these enter their scenarios in the table
+import directors
 import real_servers
+import wires
 from table import OK1, OK2, TABLE, chain, default, get, healthy, longs, resolve, scn, tcp
 
-__all__ = ['TABLE', 'directors', 'get', 'real_servers', 'resolve']
+__all__ = ['TABLE', 'changes', 'directors', 'get', 'real_servers', 'resolve', 'wires']
 
 
 # ================================================================ healthy
