@@ -6,6 +6,7 @@ A network namespace of its own; nothing outside it is touched.
 """
 import ctypes
 import json
+import lzma
 import os
 import resource
 import signal
@@ -15,7 +16,7 @@ import subprocess
 import tempfile
 import unittest
 
-from programs import LVSDIAG, LVSTOP, LVSTRACE, Running, enter, environment, report, run, wait_for
+from programs import HEALTHY, LVSDIAG, LVSTOP, LVSTRACE, Running, enter, environment, report, run, wait_for
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CAP_NET_ADMIN, CAP_NET_RAW = 12, 13
@@ -31,6 +32,20 @@ def pair(name):
         with open(f'/proc/sys/net/ipv6/conf/{end}/disable_ipv6', 'w', encoding='ascii') as setting:
             setting.write('1')
         ip('link', 'set', end, 'up')
+
+
+def healthy_frames():
+    """(time, interface, frame) of a healthy cluster, in order: as both of the director's interfaces had them."""
+    frames = []
+    for name in ('eth0', 'eth1'):
+        with lzma.open(os.path.join(os.path.dirname(HEALTHY), f'director-{name}.pcap.xz')) as packed:
+            data = packed.read()
+        at = 24
+        while at + 16 <= len(data):
+            seconds, fraction, kept, _ = struct.unpack_from('<IIII', data, at)
+            frames.append((seconds, fraction, name, data[at + 16:at + 16 + kept]))
+            at += 16 + kept
+    return sorted(frames)
 
 
 def packet_sockets():
@@ -120,6 +135,44 @@ class Links(unittest.TestCase):
         self.assertIn('LVS901', {f['code'] for f in answer['findings']})
         self.assertFalse([f for f in answer['findings'] if f['severity'] == 'error'], answer['findings'])
         self.assertIn(code, (1, 3))
+
+    def test_a_processor_that_others_have(self):
+        """Whoever gets next to no time loses packets and says so, or is late: nobody is accused of what it did not see."""
+        frames = healthy_frames()
+        processor = min(os.sched_getaffinity(0))
+        service = 'tcp:192.168.1.110:80=' + ','.join(f'10.1.1.{n}:80' for n in (2, 3, 4))
+        for program, words in ((LVSDIAG, ('--for', '0', '--format', 'json')), (LVSTOP, ('--format', 'ndjson'))):
+            with self.subTest(os.path.basename(program)):
+                running = self.watching('-B', '1', '--service', service, *words, program=program)
+                wires = {}
+                for name in ('eth0', 'eth1'):
+                    wires[name] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+                    wires[name].bind((f'far-{name}', 0))
+                busy = [subprocess.Popen(['sh', '-c', 'while :; do :; done']) for _ in range(2)]
+                try:
+                    for pid in [one.pid for one in busy] + [int(task) for task in os.listdir(f'/proc/{running.process.pid}/task')]:
+                        os.sched_setaffinity(pid, {processor})
+                    for task in os.listdir(f'/proc/{running.process.pid}/task'):
+                        os.sched_setscheduler(int(task), os.SCHED_IDLE, os.sched_param(0))
+                    for _ in range(40):
+                        for _, _, name, frame in frames:
+                            wires[name].send(frame)
+                finally:
+                    for one in busy:
+                        one.kill()
+                        one.wait()
+                    for wire in wires.values():
+                        wire.close()
+                code, out, err = running.end()
+                self.assertEqual(err, '')
+                answer = report(out if program == LVSDIAG else out.splitlines()[-1])
+                self.assertEqual([f for f in answer['findings'] if f['severity'] == 'error'], [])
+                sources = answer['sources']
+                lost = sum(source['dropped'] or 0 for source in sources)
+                # What is still in the ring at the end is neither here nor there.
+                self.assertLessEqual(sum(source['packets'] for source in sources) + lost, 40 * len(frames))
+                self.assertEqual('LVS901' in {f['code'] for f in answer['findings']}, lost != 0)
+                self.assertIn(code, (0, 1, 3))
 
     def test_three_at_once_on_one_interface(self):
         """None takes packets, the ring or the files of another."""

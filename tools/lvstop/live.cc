@@ -321,6 +321,12 @@ void Live::run() {
       changed_.wait_for(lock, std::chrono::nanoseconds(std::min(wait, kSecond / 4)), [&] { return stopping_ || wishes_.any(); });
     }
   }
+  if (stopping_ && !ended_ && options_.mode == Mode::live) {
+    // What came until then and waits in the kernel belongs to it, to -w too; and how many it dropped is asked for at the end.
+    while (read_some()) take({frames_.data(), read_});
+    newest_ = capture_now();
+    analyzer_.advance(newest_);
+  }
   if (!ended_ || stopping_) {
     ended_ = true;
     publish();

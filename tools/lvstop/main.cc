@@ -183,6 +183,9 @@ Result<int> show(const Options& o, Live& live, Names& names) {
   screen.color = tool::wants_color(o.color, STDOUT_FILENO);
   tool::before_the_end(CursesCanvas::give_back);
   const Result<int> ended = run_terminal(live, names, app, screen);
+  // The terminal has its second behind it; what waits in the kernel is still taken in.
+  constexpr unsigned kTakenIn = 10;
+  if (alarm(0) != 0) alarm(kTakenIn);
   live.stop();
   alarm(0);
   if (!ended) return ended.error();
