@@ -77,8 +77,7 @@ std::string render_nagios(const Report& report) {
     const ConnectionTally& c = report.connections;
     // Settings alone were looked at, or nobody connected: zero of zero says nothing.
     if (c.total != 0) out += std::to_string(c.healthy) + " of " + std::to_string(c.total) + " connections healthy, ";
-    if (c.total == 0 && !report.reply_ways.empty() && every_way_is_right(report))
-      out += "replies go back through the director, ";
+    if (c.total == 0 && !report.reply_ways.empty() && every_way_is_right(report)) out += "replies go back through the director, ";
     out += "nothing wrong seen";
     if (c.total == 0 && !report.reply_ways.empty() && !every_way_is_right(report)) out += ", but not every way could be judged";
     if (c.total == 0 && report.reply_ways.empty() && report.way_back.empty() && !report.sources.empty())

@@ -114,8 +114,9 @@ TEST(NagiosLine, OneLineWithNumbers) {
 TEST(NagiosLine, WhatWasNotSeenIsNotPraised) {
   Report quiet = test::no_traffic_report();
   quiet.verdict = Verdict::ok;  // by the settings
-  EXPECT_TRUE(render_nagios(quiet).starts_with("LVSDIAG OK - nothing wrong seen in the settings; no connection of any service was "
-                                               "seen | "))
+  EXPECT_TRUE(
+      render_nagios(quiet).starts_with("LVSDIAG OK - nothing wrong seen in the settings; no connection of any service was "
+                                       "seen | "))
       << render_nagios(quiet);
   Report ways;
   ways.tool = "lvstrace";
