@@ -25,6 +25,12 @@ inline std::uint64_t high_half(const Address& address) noexcept {
 inline std::uint64_t low_half_v4(std::uint32_t host) noexcept {
   return std::endian::native == std::endian::little ? std::uint64_t{host} << 32 | 0xffff0000 : 0x0000ffff00000000 | host;
 }
+/// And the other way round.
+[[gnu::always_inline]] inline Address address_v4(std::uint64_t low) noexcept {
+  Address address;
+  std::memcpy(address.bytes.data() + 8, &low, 8);
+  return address;
+}
 
 /// `low`: low_half() of the address. Different endpoints with IPv4 addresses have different words; none is 0.
 inline std::uint64_t endpoint_word(std::uint64_t low, std::uint16_t port, std::uint8_t protocol) noexcept {

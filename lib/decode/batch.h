@@ -27,6 +27,13 @@ class Batch {
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
   [[nodiscard]] const Skim& skim(std::size_t i) const noexcept { return skims_[i]; }
   [[nodiscard]] Timestamp time(std::size_t i) const noexcept { return skims_[i].time; }
+  /// Packet::number and Packet::ttl of a plain one, without making a Packet of it.
+  [[nodiscard]] std::uint32_t number(std::size_t i) const noexcept {
+    return decoded_[i] ? packets_[i].number : frames_[i].number;
+  }
+  [[nodiscard]] std::uint8_t ttl(std::size_t i) const noexcept {
+    return decoded_[i] ? packets_[i].ttl : ttl_of(frames_[i], skims_[i]);
+  }
   /// Earliest and latest; of an empty batch neither means anything.
   [[nodiscard]] Timestamp first() const noexcept { return first_; }
   [[nodiscard]] Timestamp last() const noexcept { return last_; }

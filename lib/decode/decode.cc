@@ -15,12 +15,6 @@ namespace {
   packet.captured = frame.captured;
 }
 
-[[gnu::always_inline]] inline Address address_v4(std::uint64_t low) noexcept {
-  Address address;
-  std::memcpy(address.bytes.data() + 8, &low, 8);
-  return address;
-}
-
 /// Every field is assigned.
 [[gnu::always_inline]] inline void complete(const Frame& frame, const Skim& skim, Packet& packet) noexcept {
   start(frame, packet);
@@ -29,16 +23,15 @@ namespace {
   if (skim.nature.version == 4) [[likely]] {
     packet.source = address_v4(skim.low[0]);
     packet.destination = address_v4(skim.low[1]);
-    packet.ttl = network[8];
     packet.dont_fragment = (network[6] & 0x40) != 0;
     header = 20;
   } else {
     packet.source = Address::from_v6(skim.addresses);
     packet.destination = Address::from_v6(skim.addresses + 16);
-    packet.ttl = network[7];
     packet.dont_fragment = false;
     header = 40;
   }
+  packet.ttl = ttl_of(frame, skim);
   packet.source_port = skim.source_port();
   packet.destination_port = skim.destination_port();
   packet.sequence = skim.sequence;

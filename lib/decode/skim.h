@@ -247,6 +247,11 @@ template <typename Each>
   }
 }
 
+/// Time to live or hop limit of a frame with this skim, which is a plain one's.
+inline std::uint8_t ttl_of(const Frame& frame, const Skim& skim) noexcept {
+  return frame.data[skim.nature.network + (skim.nature.version == 4 ? 8U : 7U)];
+}
+
 /// decode() of one frame; `plain` of one that is, with its skim.
 void decode_plain(const Frame& frame, const Skim& skim, Packet& packet) noexcept;
 void decode_slowly(const Frame& frame, Packet& packet) noexcept;

@@ -25,11 +25,16 @@ class PathTable {
   /// Packets of a few paths take turns, so the answer is nearly always one that was given a moment ago.
   [[nodiscard]] std::uint16_t intern(const Packet& packet, const HashKey& key) noexcept {
     const Key k = key_of(packet);
-    constexpr std::uint64_t spread = 0x9e3779b97f4a7c15;
-    std::uint16_t& recent = recent_[((k.a + (k.b ^ k.c) * spread) * spread) >> 56];
+    std::uint16_t& recent = recent_[place_of(k)];
     if (keys_[recent] != k) [[unlikely]]
       recent = intern_slowly(k, packet, key);
     return recent;
+  }
+  /// The same of a packet with these words (Skim::path), if it was asked for a moment ago; else 0.
+  [[nodiscard]] std::uint16_t recall(const std::uint64_t (&words)[3]) const noexcept {
+    const Key k{words[0], words[1], words[2] & kPlace};
+    const std::uint16_t recent = recent_[place_of(k)];
+    return keys_[recent] == k ? recent : std::uint16_t{0};
   }
   /// Did a packet with these words (Skim::path) take this path? False for path 0. What stays on its path needs no more than this.
   [[nodiscard]] bool is(std::uint16_t path, const std::uint64_t (&words)[3]) const noexcept {
@@ -58,6 +63,10 @@ class PathTable {
     std::memcpy(&k, reinterpret_cast<const char*>(&packet) + offsetof(Packet, vantage), sizeof k);
     k.c &= kPlace;
     return k;
+  }
+  static std::size_t place_of(const Key& k) noexcept {
+    constexpr std::uint64_t spread = 0x9e3779b97f4a7c15;
+    return ((k.a + (k.b ^ k.c) * spread) * spread) >> 56;
   }
   std::uint16_t intern_slowly(const Key& k, const Packet& packet, const HashKey& key) noexcept;
   // Of keys that were asked for last, by a cheap hash; no attacker gains from filling it. 0: the key of no path.

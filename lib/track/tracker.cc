@@ -70,16 +70,20 @@ std::uint16_t client_port_of(const Packet& p, unsigned direction) noexcept {
   return port;
 }
 
-// The same of what an IPv6 packet's skim says.
-Address client_of(const Skim& s, unsigned direction) noexcept {
+// The same of what a skim says.
+Address client_of_v6(const Skim& s, unsigned direction) noexcept {
   return Address::from_v6(s.addresses + direction * sizeof(Address));
+}
+Address client_of(const Skim& s, unsigned direction) noexcept {
+  return s.nature.version == 4 ? address_v4(s.low[direction]) : client_of_v6(s, direction);
 }
 std::uint16_t client_port_of(const Skim& s, unsigned direction) noexcept {
   return static_cast<std::uint16_t>(s.ports >> (direction ^ 1) * 16);
 }
 
 /// What every packet of a way leaves behind.
-[[gnu::always_inline]] inline void count(Head& r, Way& w, const Packet& p) noexcept {
+template <typename P>
+[[gnu::always_inline]] inline void count(Head& r, Way& w, const P& p) noexcept {
   ++w.packets;
   const std::uint32_t bytes = w.bytes_low + p.ip_length;
   if (bytes < p.ip_length) w.bytes_high = static_cast<std::uint8_t>(w.bytes_high + 1);
@@ -87,6 +91,22 @@ std::uint16_t client_port_of(const Skim& s, unsigned direction) noexcept {
   w.ip_id = static_cast<std::uint8_t>(p.ip_id);
   w.last = offset_coarse(p.time, r.t0);
   if (p.time > r.progress.last) r.progress.last = p.time;
+}
+
+/// And its first one.
+template <typename P>
+void begin_way(const Head& r, Way& w, const P& p, std::uint16_t path) noexcept {
+  w.first = offset_ns(p.time, r.t0);
+  w.first_frame = p.number;
+  w.path = path;
+  w.ttl = p.ttl;
+}
+
+/// A SYN-ACK: how long until the client acknowledges it?
+void await_client(Head& r, Timestamp at) noexcept {
+  if ((r.flags & kRttDone) != 0) return;
+  r.progress.client_rtt = offset_ns(at, r.t0);
+  r.flags |= kRttPending;
 }
 
 /// The client's acknowledgement of a SYN-ACK.
@@ -176,10 +196,11 @@ std::uint32_t home_of(std::uint32_t hash, std::uint32_t mask) noexcept { return 
 #endif
 }
 
-/// A client's plain SYN: an opening may be made of it.
-bool opens(const Packet& p, unsigned direction) noexcept {
-  constexpr std::uint8_t any = kSyn | kAck | kFin | kRst;
-  return direction == 0 && p.protocol == kTcp && (p.tcp_flags & any) == kSyn && p.payload == 0 && p.ip_length < 256;
+/// A SYN or a SYN-ACK, by direction, and nothing else about it.
+template <typename P>
+bool shakes_hands(const P& p, unsigned direction) noexcept {
+  constexpr unsigned any = kSyn | kAck | kFin | kRst;
+  return (p.tcp_flags & any) == (direction == 0 ? kSyn : kSyn | kAck) && p.payload == 0;
 }
 
 /// What update() would have made of the packets of an opening.
@@ -524,11 +545,11 @@ bool Tracker::orient_v6(const Skim& s, Lane& lane) const noexcept {
   const unsigned to_client = together(!to.found);
   const std::uint32_t id = endpoints_.seen(to.place ^ ((from.place ^ to.place) & (0U - to_client)));
   // The server's end is where the client's would be if the packet went the other way.
-  if (!endpoints_.is(id, client_of(s, to_client ^ 1), client_port_of(s, to_client ^ 1), s.nature.protocol)) [[unlikely]]
+  if (!endpoints_.is(id, client_of_v6(s, to_client ^ 1), client_port_of(s, to_client ^ 1), s.nature.protocol)) [[unlikely]]
     return false;
   lane.direction = static_cast<std::uint8_t>(to_client);
   lane.endpoint = id;
-  lane.hash = hash_endpoint(key_, client_of(s, to_client), client_port_of(s, to_client), s.nature.protocol);
+  lane.hash = hash_endpoint(key_, client_of_v6(s, to_client), client_port_of(s, to_client), s.nature.protocol);
   return true;
 }
 
@@ -660,7 +681,7 @@ bool Tracker::compatible(const Head& r, const Body& body, const Packet& p, const
   return opposite_roles && p.time - r.progress.last < kUdpIdle;
 }
 
-void Tracker::join(Head& r, const Way* way, const Packet& p, const Lane& lane) noexcept {
+void Tracker::join(Head& r, const Way* way, std::uint8_t ttl, const Lane& lane) noexcept {
   r.set_ends(r.endpoint(0), lane.endpoint, r.body());
   ServerEndpoint& first = endpoints_[r.endpoint(0)];
   ServerEndpoint& second = endpoints_[lane.endpoint];
@@ -672,9 +693,9 @@ void Tracker::join(Head& r, const Way* way, const Packet& p, const Lane& lane) n
     inner_first = second.declared_outer;
   } else if (same.packets != 0 && lane.direction == 0) {
     // Requests lose TTL from VIP's side to RIP's; kernels before 4.10 leave it, then the order tells.
-    inner_first = same.ttl < p.ttl;
-  } else if (same.packets != 0 && same.ttl != p.ttl) {
-    inner_first = same.ttl > p.ttl;  // replies are forwarded, so they always lose TTL on their way from RIP's side to VIP's
+    inner_first = same.ttl < ttl;
+  } else if (same.packets != 0 && same.ttl != ttl) {
+    inner_first = same.ttl > ttl;  // replies are forwarded, so they always lose TTL on their way from RIP's side to VIP's
   } else if (same.packets != 0) {
     // No pair, then, but one client answered by two: whom it called is the VIP.
     inner_first = way[0].packets == 0 && (first.is_inner() || second.is_outer());
@@ -715,8 +736,40 @@ void Tracker::observe_joined(const Head& r, std::uint32_t id, std::uint16_t numb
                                                  r.endpoint(inner)};
 }
 
+/// What a record may begin with, of a Packet or of a Skim.
+struct Tracker::Beginning {
+  Address client;
+  Timestamp time;
+  std::uint32_t number, sequence, ip_length;
+  std::uint16_t client_port, ip_id;
+  std::uint8_t protocol, ttl;
+  bool opens;  // a client's plain SYN: an opening may be made of it
+  bool stray;  // a reset
+
+  [[nodiscard]] bool is_of(const Head& r) const noexcept {
+    return r.client_port == client_port && r.protocol == protocol && r.client == client;
+  }
+};
+
+template <typename P>
+Tracker::Beginning Tracker::beginning_of(const P& p, std::uint32_t number, std::uint8_t ttl, std::uint8_t protocol,
+                                         unsigned direction) noexcept {
+  const bool tcp = protocol == kTcp;
+  return {client_of(p, direction),
+          p.time,
+          number,
+          p.sequence,
+          p.ip_length,
+          client_port_of(p, direction),
+          p.ip_id,
+          protocol,
+          ttl,
+          tcp && direction == 0 && shakes_hands(p, 0) && p.ip_length < 256,
+          tcp && (p.tcp_flags & kRst) != 0};
+}
+
 // A SYN leaves an opening; what else a connection may begin with leaves an empty record, which the caller is to update.
-std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t newest, Output& out) noexcept {
+std::uint32_t Tracker::open(const Beginning& p, const Lane& lane, std::uint32_t newest, Output& out) noexcept {
   std::uint32_t id;
   if (free_ != kNone) {
     id = free_;
@@ -725,24 +778,23 @@ std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t new
     id = high_water_++;
   } else {
     // A reset of a connection that nobody knows accuses nobody: none that is known has to go for it.
-    const bool stray = p.protocol == kTcp && (p.tcp_flags & kRst) != 0;
-    if (stray) ++counters_.strays;
-    if (stray || out.retirements >= out.retired.size() || evict(p.time, out) == kNone) {
+    if (p.stray) ++counters_.strays;
+    if (p.stray || out.retirements >= out.retired.size() || evict(p.time, out) == kNone) {
       ++counters_.untracked;
       return kNone;
     }
     id = free_;
     free_ = heads_[id].next;
-    newest = lookup(lane.hash, client_of(p, lane.direction), client_port_of(p, lane.direction), p.protocol);
+    newest = lookup(lane.hash, p.client, p.client_port, p.protocol);
   }
   Head& r = heads_[id];
-  r.client = client_of(p, lane.direction);
-  r.client_port = client_port_of(p, lane.direction);
+  r.client = p.client;
+  r.client_port = p.client_port;
   r.protocol = p.protocol;
   r.flags = kInUse;
   r.set_ends(lane.endpoint, kNone, 0);
   r.t0 = p.time;
-  if (opens(p, lane.direction)) {
+  if (p.opens) {
     r.opening = Opening{p.sequence,
                         {p.number, 0},
                         0,
@@ -774,9 +826,9 @@ std::uint32_t Tracker::open(const Packet& p, const Lane& lane, std::uint32_t new
 }
 
 // The rewritten SYN of an opening makes it whole. False: it is none, or says more than an opening can hold.
-bool Tracker::join_opening(std::uint32_t id, const Packet& p, const Lane& lane, std::uint16_t number, Output& out) noexcept {
+bool Tracker::join_opening(std::uint32_t id, const Beginning& p, const Lane& lane, std::uint16_t number, Output& out) noexcept {
   Head& r = heads_[id];
-  if (r.has_second() || r.is_at(0, lane.endpoint) || !opens(p, lane.direction)) return false;
+  if (r.has_second() || r.is_at(0, lane.endpoint) || !p.opens) return false;
   Opening opening = r.opening;
   const Timestamp since = p.time - r.t0;
   if (opening.ip_length != p.ip_length || opening.ip_id != static_cast<std::uint8_t>(p.ip_id) || since < 0 ||
@@ -787,7 +839,7 @@ bool Tracker::join_opening(std::uint32_t id, const Packet& p, const Lane& lane, 
   Way request{};
   request.packets = 1;
   request.ttl = opening.ttl[0];
-  join(r, &request, p, lane);
+  join(r, &request, p.ttl, lane);
   opening.first_frame[1] = p.number;
   opening.first = static_cast<std::uint32_t>(since);
   opening.path[1] = lane.path;
@@ -799,28 +851,26 @@ bool Tracker::join_opening(std::uint32_t id, const Packet& p, const Lane& lane, 
 
 // What stands in the slot where it was looked for, or nothing there still, answers as a rule: then nothing was inserted since,
 // for it would be there, unless something left the index and made room elsewhere.
-std::uint32_t Tracker::find_again(const Packet& p, const Lane& lane, const Output& out) const noexcept {
-  const Address client = client_of(p, lane.direction);
-  const std::uint16_t port = client_port_of(p, lane.direction);
+std::uint32_t Tracker::find_again(const Beginning& p, const Lane& lane, const Output& out) const noexcept {
   const IndexSlot& slot = index_[lane.slot];
   if (slot.record == kNone) {
     if (out.retirements == 0) return kNone;
   } else if (slot.hash == lane.hash) {
-    const Head& r = heads_[slot.record];
-    if (r.client_port == port && r.protocol == p.protocol && r.client == client) return slot.record;
+    if (p.is_of(heads_[slot.record])) return slot.record;
   }
-  return lookup(lane.hash, client, port, p.protocol);
+  return lookup(lane.hash, p.client, p.client_port, p.protocol);
 }
 
 // Finds or makes the record of a packet that is more than the next one of a connection. kNone: there is nothing more to do.
 std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept {
-  const std::uint32_t head = find_again(p, lane, out);
+  const Beginning beginning = beginning_of(p, p.number, p.ttl, p.protocol, lane.direction);
+  const std::uint32_t head = find_again(beginning, lane, out);
   side = 0;
   if (head == kNone) {
-    const std::uint32_t id = open(p, lane, kNone, out);
+    const std::uint32_t id = open(beginning, lane, kNone, out);
     return id == kNone || heads_[id].body() == 0 ? kNone : id;
   }
-  if (heads_[head].next == kNone && heads_[head].body() == 0 && join_opening(head, p, lane, number, out)) return kNone;
+  if (heads_[head].next == kNone && heads_[head].body() == 0 && join_opening(head, beginning, lane, number, out)) return kNone;
   // The common case: one record, this endpoint is one of its two, and nothing begins anew.
   std::uint32_t newest = kNone;
   std::uint8_t newest_side = 0;
@@ -873,13 +923,13 @@ std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& si
     if (r.body() == 0) continue;
     const Body& body = bodies_[r.body()];
     if (!compatible(r, body, p, lane)) continue;
-    join(r, body.way, p, lane);
+    join(r, body.way, p.ttl, lane);
     observe_joined(r, id, number, lane, out);
     side = 1;
     return id;
   }
   if (length == kChain) ++counters_.chain_overflow;
-  const std::uint32_t id = open(p, lane, head, out);
+  const std::uint32_t id = open(beginning, lane, head, out);
   return id == kNone || heads_[id].body() == 0 ? kNone : id;
 }
 
@@ -963,7 +1013,7 @@ bool Tracker::follow(const Skim& p, const Lane& lane) noexcept {
   const unsigned direction = lane.direction;
   if (p.nature.version == 4) [[likely]] {
     if (((endpoint_word(low_half(r.client), r.client_port, r.protocol) ^ lane.client) | high_half(r.client)) != 0) return false;
-  } else if (r.client != client_of(p, direction) || r.client_port != client_port_of(p, direction) || r.protocol != kTcp) {
+  } else if (r.client != client_of_v6(p, direction) || r.client_port != client_port_of(p, direction) || r.protocol != kTcp) {
     return false;
   }
   Way& w = lane.ways[direction];
@@ -1006,6 +1056,52 @@ bool Tracker::follow(const Skim& p, const Lane& lane) noexcept {
   w.ip_id = static_cast<std::uint8_t>(p.ip_id);
   w.last = static_cast<std::uint32_t>(since >> 16);
   if (p.time > r.progress.last) r.progress.last = p.time;
+  return true;
+}
+
+// The other plain case: a handshake as it should be, of a client endpoint with one record at most. As with follow(), what it does
+// is what place() and update() would do, and what is not plain is left to them.
+bool Tracker::begin(const Batch& batch, std::size_t at, Lane& lane, Output& out) noexcept {
+  const Skim& p = batch.skim(at);
+  if (p.nature.protocol != kTcp || !shakes_hands(p, lane.direction) || lane.endpoint == kNone ||
+      endpoints_[lane.endpoint].known < Known::handshake)
+    return false;
+  lane.path = paths_.recall(p.path);
+  if (lane.path == 0) return false;
+  const Beginning beginning = beginning_of(p, batch.number(at), batch.ttl(at), kTcp, lane.direction);
+  const std::uint32_t id = index_[lane.slot].record;
+  if (lane.direction == 0) {
+    if (!beginning.opens) return false;
+    if (id == kNone) {
+      if (out.retirements != 0) return false;
+      open(beginning, lane, kNone, out);
+      return true;
+    }
+    const Head& r = heads_[id];
+    return beginning.is_of(r) && r.next == kNone && r.body() == 0 &&
+           join_opening(id, beginning, lane, static_cast<std::uint16_t>(at), out);
+  }
+  if (id == kNone) return false;
+  Head& r = heads_[id];
+  const unsigned side = !r.is_at(0, lane.endpoint);
+  if (!beginning.is_of(r) || r.next != kNone || !r.is_at(side, lane.endpoint) || (r.body() == 0 && !unfold(r))) return false;
+  Body& body = bodies_[r.body()];
+  const unsigned way_number = side * 2 + 1;
+  Way& w = body.way[way_number];
+  const bool known = (body.way[way_number ^ 2].flags & kSawSyn) != 0;
+  if (w.packets != 0 || p.time < r.t0 || body.way[side * 2].repeats() != 0 || (known && body.server_isn() != p.sequence))
+    return false;
+  begin_way(r, w, beginning, lane.path);
+  w.sequence_end = p.sequence + 1;
+  w.flags |= kSawSyn;
+  if (!known) body.set_server_isn(p.sequence);
+  await_client(r, p.time);
+  note_answer(r);
+  std::uint8_t* const open = r.progress.open;
+  open[way_number ^ 1] &= 0xf0;
+  open[way_number] = 0x11;
+  open[way_number ^ 2] &= 0x0f;
+  count(r, w, p);
   return true;
 }
 
@@ -1091,7 +1187,7 @@ void Tracker::feed(Batch& batch, Output& out) noexcept {
               fetch_head(lanes[i]);
               fetch_ways(lanes[i]);
             }
-            if (!follow(batch.skim(i), lanes[i])) [[unlikely]]
+            if (!follow(batch.skim(i), lanes[i]) && !begin(batch, i, lanes[i], out)) [[unlikely]]
               look_closer(batch, i, lanes[i], out);
           });
   }
@@ -1120,6 +1216,12 @@ void Tracker::look_closer(Batch& batch, std::size_t at, Lane& lane, Output& out)
     if (id == kNone) return;
   }
   update(id, static_cast<std::uint8_t>(side), p, lane, number, out);
+}
+
+/// Of every first packet of a way that comes from a server, so follow() need not.
+void Tracker::note_answer(Head& r) noexcept {
+  if ((r.flags & kAnswered) == 0) --unanswered_;
+  r.flags |= kAnswered;
 }
 
 void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const Lane& lane, std::uint16_t number,
@@ -1157,10 +1259,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
       observe(out, Observation::Kind::moved, id, number, way_number, lane.path);
     }
   } else {
-    w.first = offset_ns(p.time, r.t0);
-    w.first_frame = p.number;
-    w.path = lane.path;
-    w.ttl = p.ttl;
+    begin_way(r, w, p, lane.path);
   }
 
   bool repeat = false;
@@ -1198,10 +1297,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
     Way& other = ways[side * 2 + (direction ^ 1)];
     if (other.repeats() != 0 && (w.flags & kSawDsack) == 0 && has_dsack(p)) w.flags |= kSawDsack;
     if (is_syn_ack(p)) {
-      if ((r.flags & kRttDone) == 0) {
-        r.progress.client_rtt = offset_ns(p.time, r.t0);
-        r.flags |= kRttPending;
-      }
+      await_client(r, p.time);
     } else if (direction == 0 && (r.flags & kRttPending) != 0 && (p.tcp_flags & (kSyn | kRst)) == 0) {
       end_client_rtt(r, p.time);
     }
@@ -1216,8 +1312,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
   }
 
   if (direction == 1) {
-    if ((r.flags & kAnswered) == 0) --unanswered_;  // follow() takes no first packet of a way, so it is not asked there
-    r.flags |= kAnswered;
+    note_answer(r);
   } else if ((r.flags & kAnswered) == 0 && (repeat || (!tcp && w.packets != 0))) {
     r.flags |= kSlowStart;
   }

@@ -152,19 +152,25 @@ class Tracker {
   void orient_slowly(const Packet& packet, Lane& lane, std::uint32_t to_hash, std::uint32_t from_hash) const noexcept;
   [[nodiscard]] std::uint32_t locate(const Packet& packet, const Lane& lane, unsigned& side) noexcept;
   [[gnu::always_inline]] inline bool follow(const Skim& skim, const Lane& lane) noexcept;
+  struct Beginning;
+  template <typename P>
+  [[nodiscard]] static Beginning beginning_of(const P& p, std::uint32_t number, std::uint8_t ttl, std::uint8_t protocol,
+                                              unsigned direction) noexcept;
+  bool begin(const Batch& batch, std::size_t at, Lane& lane, Output& out) noexcept;
+  void note_answer(Head& head) noexcept;
   bool settle(const Packet& packet, Lane& lane) noexcept;
   std::uint32_t place(const Packet& packet, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept;
   void observe_joined(const Head& head, std::uint32_t id, std::uint16_t number, const Lane& lane, Output& out) noexcept;
-  [[nodiscard]] std::uint32_t find_again(const Packet& packet, const Lane& lane, const Output& out) const noexcept;
-  bool join_opening(std::uint32_t id, const Packet& packet, const Lane& lane, std::uint16_t number, Output& out) noexcept;
-  std::uint32_t open(const Packet& packet, const Lane& lane, std::uint32_t newest, Output& out) noexcept;
+  [[nodiscard]] std::uint32_t find_again(const Beginning& beginning, const Lane& lane, const Output& out) const noexcept;
+  bool join_opening(std::uint32_t id, const Beginning& beginning, const Lane& lane, std::uint16_t number, Output& out) noexcept;
+  std::uint32_t open(const Beginning& beginning, const Lane& lane, std::uint32_t newest, Output& out) noexcept;
   void update(std::uint32_t id, std::uint8_t side, const Packet& packet, const Lane& lane, std::uint16_t number,
               Output& out) noexcept;
   [[nodiscard]] Sighting judge(const Head& head, const Way& way, const Packet& packet, const Lane& lane,
                                std::uint32_t end) const noexcept;
   [[nodiscard]] bool roles_allow(std::uint32_t first, std::uint32_t second, bool& opposite) const noexcept;
   [[nodiscard]] bool compatible(const Head& head, const Body& body, const Packet& packet, const Lane& lane) const noexcept;
-  void join(Head& head, const Way* way, const Packet& packet, const Lane& lane) noexcept;
+  void join(Head& head, const Way* way, std::uint8_t ttl, const Lane& lane) noexcept;
   void rebase(Head& head, Way* way, Timestamp earlier) const noexcept;
   [[nodiscard]] std::uint32_t lookup(std::uint32_t hash, const Address& client, std::uint16_t port,
                                      std::uint8_t protocol) const noexcept;
