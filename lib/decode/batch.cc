@@ -31,6 +31,27 @@ void Batch::take(std::span<const Frame> frames) noexcept {
   last_ = last;
 }
 
+Skim skim_of(const Packet& p) noexcept {
+  Skim said;
+  said.time = p.time;
+  std::memcpy(said.path, reinterpret_cast<const char*>(&p) + offsetof(Packet, vantage), sizeof said.path);
+  if (p.v6) {
+    static_assert(offsetof(Packet, destination) == offsetof(Packet, source) + sizeof(Address));
+    said.addresses = p.source.bytes.data();
+  } else {
+    said.low[0] = low_half(p.source);
+    said.low[1] = low_half(p.destination);
+  }
+  said.ports = std::uint32_t{p.source_port} << 16 | p.destination_port;
+  said.sequence = p.sequence;
+  said.payload = p.payload;
+  said.ip_length = p.ip_length;
+  said.nature = {p.network_offset, p.protocol, static_cast<std::uint8_t>(p.v6 ? 6 : 4)};
+  said.ip_id = p.ip_id;
+  said.tcp_flags = p.tcp_flags;
+  return said;
+}
+
 void Batch::take(std::span<const Packet> packets) noexcept {
   frames_ = nullptr;
   count_ = std::min(packets.size(), kSize);
@@ -40,27 +61,12 @@ void Batch::take(std::span<const Packet> packets) noexcept {
   for (std::size_t i = 0; i < count_; ++i) {
     const Packet& p = packets_[i] = packets[i];
     Skim& said = skims_[i];
-    said.time = p.time;
     first_ = std::min(first_, p.time);
     last_ = std::max(last_, p.time);
     const bool plain = p.kind == Packet::Kind::transport && !p.first_fragment && (p.protocol == kTcp || p.protocol == kUdp);
     if (!plain) odd_[odd_count_++] = static_cast<std::uint8_t>(i);
-    std::memcpy(said.path, reinterpret_cast<const char*>(&p) + offsetof(Packet, vantage), sizeof said.path);
-    if (p.v6) {
-      static_assert(offsetof(Packet, destination) == offsetof(Packet, source) + sizeof(Address));
-      said.addresses = packets_[i].source.bytes.data();
-    } else {
-      said.low[0] = low_half(p.source);
-      said.low[1] = low_half(p.destination);
-    }
-    said.ports = std::uint32_t{p.source_port} << 16 | p.destination_port;
-    said.sequence = p.sequence;
-    said.payload = p.payload;
-    said.ip_length = p.ip_length;
-    said.ip_id = p.ip_id;
-    said.nature = {};
-    if (plain) said.nature = {p.network_offset, p.protocol, static_cast<std::uint8_t>(p.v6 ? 6 : 4)};
-    said.tcp_flags = p.tcp_flags;
+    said = skim_of(p);
+    if (!plain) said.nature = {};
   }
 }
 

@@ -15,6 +15,9 @@
 
 namespace lvsnat {
 
+/// Of any transport packet. Addresses of IPv6 are the packet's: borrowed.
+[[nodiscard]] Skim skim_of(const Packet& packet) noexcept;
+
 class Batch {
  public:
   static constexpr std::size_t kSize = 256;

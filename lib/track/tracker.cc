@@ -94,12 +94,11 @@ template <typename P>
 }
 
 /// And its first one.
-template <typename P>
-void begin_way(const Head& r, Way& w, const P& p, std::uint16_t path) noexcept {
-  w.first = offset_ns(p.time, r.t0);
-  w.first_frame = p.number;
+void begin_way(const Head& r, Way& w, Timestamp at, std::uint32_t number, std::uint8_t ttl, std::uint16_t path) noexcept {
+  w.first = offset_ns(at, r.t0);
+  w.first_frame = number;
   w.path = path;
-  w.ttl = p.ttl;
+  w.ttl = ttl;
 }
 
 /// A SYN-ACK: how long until the client acknowledges it?
@@ -197,10 +196,14 @@ std::uint32_t home_of(std::uint32_t hash, std::uint32_t mask) noexcept { return 
 }
 
 /// A SYN or a SYN-ACK, by direction, and nothing else about it.
-template <typename P>
-bool shakes_hands(const P& p, unsigned direction) noexcept {
+bool shakes_hands(const Skim& p, unsigned direction) noexcept {
   constexpr unsigned any = kSyn | kAck | kFin | kRst;
   return (p.tcp_flags & any) == (direction == 0 ? kSyn : kSyn | kAck) && p.payload == 0;
+}
+
+/// A client's plain SYN: an opening may be made of it.
+bool opens(const Skim& p, unsigned direction) noexcept {
+  return p.nature.protocol == kTcp && direction == 0 && shakes_hands(p, 0) && p.ip_length < 256;
 }
 
 /// What update() would have made of the packets of an opening.
@@ -736,40 +739,15 @@ void Tracker::observe_joined(const Head& r, std::uint32_t id, std::uint16_t numb
                                                  r.endpoint(inner)};
 }
 
-/// What a record may begin with, of a Packet or of a Skim.
-struct Tracker::Beginning {
-  Address client;
-  Timestamp time;
-  std::uint32_t number, sequence, ip_length;
-  std::uint16_t client_port, ip_id;
-  std::uint8_t protocol, ttl;
-  bool opens;  // a client's plain SYN: an opening may be made of it
-  bool stray;  // a reset
-
-  [[nodiscard]] bool is_of(const Head& r) const noexcept {
-    return r.client_port == client_port && r.protocol == protocol && r.client == client;
-  }
+/// A plain packet as far as a record may have to begin with it; borrowed.
+struct Tracker::Sight {
+  const Skim& skim;
+  std::uint32_t number;
+  std::uint8_t ttl;
 };
 
-template <typename P>
-Tracker::Beginning Tracker::beginning_of(const P& p, std::uint32_t number, std::uint8_t ttl, std::uint8_t protocol,
-                                         unsigned direction) noexcept {
-  const bool tcp = protocol == kTcp;
-  return {client_of(p, direction),
-          p.time,
-          number,
-          p.sequence,
-          p.ip_length,
-          client_port_of(p, direction),
-          p.ip_id,
-          protocol,
-          ttl,
-          tcp && direction == 0 && shakes_hands(p, 0) && p.ip_length < 256,
-          tcp && (p.tcp_flags & kRst) != 0};
-}
-
 // A SYN leaves an opening; what else a connection may begin with leaves an empty record, which the caller is to update.
-std::uint32_t Tracker::open(const Beginning& p, const Lane& lane, std::uint32_t newest, Output& out) noexcept {
+std::uint32_t Tracker::open(const Sight& p, const Lane& lane, std::uint32_t newest, Output& out) noexcept {
   std::uint32_t id;
   if (free_ != kNone) {
     id = free_;
@@ -778,32 +756,33 @@ std::uint32_t Tracker::open(const Beginning& p, const Lane& lane, std::uint32_t 
     id = high_water_++;
   } else {
     // A reset of a connection that nobody knows accuses nobody: none that is known has to go for it.
-    if (p.stray) ++counters_.strays;
-    if (p.stray || out.retirements >= out.retired.size() || evict(p.time, out) == kNone) {
+    const bool stray = p.skim.nature.protocol == kTcp && (p.skim.tcp_flags & kRst) != 0;
+    if (stray) ++counters_.strays;
+    if (stray || out.retirements >= out.retired.size() || evict(p.skim.time, out) == kNone) {
       ++counters_.untracked;
       return kNone;
     }
     id = free_;
     free_ = heads_[id].next;
-    newest = lookup(lane.hash, p.client, p.client_port, p.protocol);
+    newest = lookup(lane.hash, client_of(p.skim, lane.direction), client_port_of(p.skim, lane.direction), p.skim.nature.protocol);
   }
   Head& r = heads_[id];
-  r.client = p.client;
-  r.client_port = p.client_port;
-  r.protocol = p.protocol;
+  r.client = client_of(p.skim, lane.direction);
+  r.client_port = client_port_of(p.skim, lane.direction);
+  r.protocol = p.skim.nature.protocol;
   r.flags = kInUse;
   r.set_ends(lane.endpoint, kNone, 0);
-  r.t0 = p.time;
-  if (p.opens) {
-    r.opening = Opening{p.sequence,
+  r.t0 = p.skim.time;
+  if (opens(p.skim, lane.direction)) {
+    r.opening = Opening{p.skim.sequence,
                         {p.number, 0},
                         0,
                         {lane.path, 0},
                         {p.ttl, 0},
-                        static_cast<std::uint8_t>(p.ip_length),
-                        static_cast<std::uint8_t>(p.ip_id)};
+                        static_cast<std::uint8_t>(p.skim.ip_length),
+                        static_cast<std::uint8_t>(p.skim.ip_id)};
   } else if (give_body(r)) {
-    r.progress = Progress{p.time, 0, {0, 0, 0, 0}, kFar, kFar};
+    r.progress = Progress{p.skim.time, 0, {0, 0, 0, 0}, kFar, kFar};
     bodies_[r.body()] = Body{};
   } else {
     r = Head{};
@@ -826,16 +805,16 @@ std::uint32_t Tracker::open(const Beginning& p, const Lane& lane, std::uint32_t 
 }
 
 // The rewritten SYN of an opening makes it whole. False: it is none, or says more than an opening can hold.
-bool Tracker::join_opening(std::uint32_t id, const Beginning& p, const Lane& lane, std::uint16_t number, Output& out) noexcept {
+bool Tracker::join_opening(std::uint32_t id, const Sight& p, const Lane& lane, std::uint16_t number, Output& out) noexcept {
   Head& r = heads_[id];
-  if (r.has_second() || r.is_at(0, lane.endpoint) || !p.opens) return false;
-  Opening opening = r.opening;
-  const Timestamp since = p.time - r.t0;
-  if (opening.ip_length != p.ip_length || opening.ip_id != static_cast<std::uint8_t>(p.ip_id) || since < 0 ||
-      since >= Timestamp{kFar})
+  if (r.has_second() || r.is_at(0, lane.endpoint) || !opens(p.skim, lane.direction)) return false;
+  Opening& opening = r.opening;
+  const Timestamp since = p.skim.time - r.t0;
+  if (opening.isn != p.skim.sequence || opening.ip_length != p.skim.ip_length ||
+      opening.ip_id != static_cast<std::uint8_t>(p.skim.ip_id) || since < 0 || since >= Timestamp{kFar})
     return false;
   bool opposite_roles = false;
-  if (!roles_allow(r.endpoint(0), lane.endpoint, opposite_roles) || opening.isn != p.sequence) return false;
+  if (!roles_allow(r.endpoint(0), lane.endpoint, opposite_roles)) return false;
   Way request{};
   request.packets = 1;
   request.ttl = opening.ttl[0];
@@ -844,33 +823,36 @@ bool Tracker::join_opening(std::uint32_t id, const Beginning& p, const Lane& lan
   opening.first = static_cast<std::uint32_t>(since);
   opening.path[1] = lane.path;
   opening.ttl[1] = p.ttl;
-  r.opening = opening;
   observe_joined(r, id, number, lane, out);
   return true;
 }
 
 // What stands in the slot where it was looked for, or nothing there still, answers as a rule: then nothing was inserted since,
 // for it would be there, unless something left the index and made room elsewhere.
-std::uint32_t Tracker::find_again(const Beginning& p, const Lane& lane, const Output& out) const noexcept {
+std::uint32_t Tracker::find_again(const Packet& p, const Lane& lane, const Output& out) const noexcept {
+  const Address client = client_of(p, lane.direction);
+  const std::uint16_t port = client_port_of(p, lane.direction);
   const IndexSlot& slot = index_[lane.slot];
   if (slot.record == kNone) {
     if (out.retirements == 0) return kNone;
   } else if (slot.hash == lane.hash) {
-    if (p.is_of(heads_[slot.record])) return slot.record;
+    const Head& r = heads_[slot.record];
+    if (r.client_port == port && r.protocol == p.protocol && r.client == client) return slot.record;
   }
-  return lookup(lane.hash, p.client, p.client_port, p.protocol);
+  return lookup(lane.hash, client, port, p.protocol);
 }
 
 // Finds or makes the record of a packet that is more than the next one of a connection. kNone: there is nothing more to do.
 std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept {
-  const Beginning beginning = beginning_of(p, p.number, p.ttl, p.protocol, lane.direction);
-  const std::uint32_t head = find_again(beginning, lane, out);
+  const Skim skim = skim_of(p);
+  const Sight sight{skim, p.number, p.ttl};
+  const std::uint32_t head = find_again(p, lane, out);
   side = 0;
   if (head == kNone) {
-    const std::uint32_t id = open(beginning, lane, kNone, out);
+    const std::uint32_t id = open(sight, lane, kNone, out);
     return id == kNone || heads_[id].body() == 0 ? kNone : id;
   }
-  if (heads_[head].next == kNone && heads_[head].body() == 0 && join_opening(head, beginning, lane, number, out)) return kNone;
+  if (heads_[head].next == kNone && heads_[head].body() == 0 && join_opening(head, sight, lane, number, out)) return kNone;
   // The common case: one record, this endpoint is one of its two, and nothing begins anew.
   std::uint32_t newest = kNone;
   std::uint8_t newest_side = 0;
@@ -929,7 +911,7 @@ std::uint32_t Tracker::place(const Packet& p, const Lane& lane, std::uint8_t& si
     return id;
   }
   if (length == kChain) ++counters_.chain_overflow;
-  const std::uint32_t id = open(beginning, lane, head, out);
+  const std::uint32_t id = open(sight, lane, head, out);
   return id == kNone || heads_[id].body() == 0 ? kNone : id;
 }
 
@@ -1000,6 +982,14 @@ std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side)
   return id;
 }
 
+// Does a record belong to the client endpoint of a plain packet?
+bool Tracker::is_of(const Head& r, const Skim& p, const Lane& lane) noexcept {
+  if (p.nature.version == 4) [[likely]]
+    return ((endpoint_word(low_half(r.client), r.client_port, r.protocol) ^ lane.client) | high_half(r.client)) == 0;
+  return r.client == client_of_v6(p, lane.direction) && r.client_port == client_port_of(p, lane.direction) &&
+         r.protocol == p.nature.protocol;
+}
+
 // The plain case: a segment or an acknowledgement of a client endpoint with one record, on a way that has begun, where its
 // predecessors went, with nothing about it that wants a second look. What it does is what update() would do; whatever is not
 // plain is left to that, untouched. Branches are few: data and acknowledgements, to and fro, come in no order that could be
@@ -1011,11 +1001,7 @@ bool Tracker::follow(const Skim& p, const Lane& lane) noexcept {
   Head& r = *lane.head;
   if (index_[lane.slot].record != lane.record || r.ends != lane.ends || r.next != kNone) return false;
   const unsigned direction = lane.direction;
-  if (p.nature.version == 4) [[likely]] {
-    if (((endpoint_word(low_half(r.client), r.client_port, r.protocol) ^ lane.client) | high_half(r.client)) != 0) return false;
-  } else if (r.client != client_of_v6(p, direction) || r.client_port != client_port_of(p, direction) || r.protocol != kTcp) {
-    return false;
-  }
+  if (!is_of(r, p, lane)) return false;
   Way& w = lane.ways[direction];
   const auto since = static_cast<std::uint64_t>(p.time - r.t0);
   // No way that has not begun has a path. Neither before the first packet nor beyond what Way::last can tell.
@@ -1068,40 +1054,41 @@ bool Tracker::begin(const Batch& batch, std::size_t at, Lane& lane, Output& out)
     return false;
   lane.path = paths_.recall(p.path);
   if (lane.path == 0) return false;
-  const Beginning beginning = beginning_of(p, batch.number(at), batch.ttl(at), kTcp, lane.direction);
+  const Sight sight{p, batch.number(at), batch.ttl(at)};
   const std::uint32_t id = index_[lane.slot].record;
-  if (lane.direction == 0) {
-    if (!beginning.opens) return false;
-    if (id == kNone) {
-      if (out.retirements != 0) return false;
-      open(beginning, lane, kNone, out);
-      return true;
-    }
+  if (id != kNone) {
     const Head& r = heads_[id];
-    return beginning.is_of(r) && r.next == kNone && r.body() == 0 &&
-           join_opening(id, beginning, lane, static_cast<std::uint16_t>(at), out);
+    if (!is_of(r, p, lane) || r.next != kNone) return false;
+    if (lane.direction != 0) return begin_answer(heads_[id], sight, lane);
+    return r.body() == 0 && join_opening(id, sight, lane, static_cast<std::uint16_t>(at), out);
   }
-  if (id == kNone) return false;
-  Head& r = heads_[id];
+  if (!opens(p, lane.direction) || out.retirements != 0) return false;
+  open(sight, lane, kNone, out);
+  return true;
+}
+
+// A SYN-ACK, the first of its way.
+bool Tracker::begin_answer(Head& r, const Sight& p, const Lane& lane) noexcept {
   const unsigned side = !r.is_at(0, lane.endpoint);
-  if (!beginning.is_of(r) || r.next != kNone || !r.is_at(side, lane.endpoint) || (r.body() == 0 && !unfold(r))) return false;
+  if (!r.is_at(side, lane.endpoint) || (r.body() == 0 && !unfold(r))) return false;
   Body& body = bodies_[r.body()];
   const unsigned way_number = side * 2 + 1;
   Way& w = body.way[way_number];
   const bool known = (body.way[way_number ^ 2].flags & kSawSyn) != 0;
-  if (w.packets != 0 || p.time < r.t0 || body.way[side * 2].repeats() != 0 || (known && body.server_isn() != p.sequence))
+  if (w.packets != 0 || p.skim.time < r.t0 || body.way[way_number ^ 1].repeats() != 0 ||
+      (known && body.server_isn() != p.skim.sequence))
     return false;
-  begin_way(r, w, beginning, lane.path);
-  w.sequence_end = p.sequence + 1;
+  begin_way(r, w, p.skim.time, p.number, p.ttl, lane.path);
+  w.sequence_end = p.skim.sequence + 1;
   w.flags |= kSawSyn;
-  if (!known) body.set_server_isn(p.sequence);
-  await_client(r, p.time);
+  if (!known) body.set_server_isn(p.skim.sequence);
+  await_client(r, p.skim.time);
   note_answer(r);
   std::uint8_t* const open = r.progress.open;
   open[way_number ^ 1] &= 0xf0;
   open[way_number] = 0x11;
   open[way_number ^ 2] &= 0x0f;
-  count(r, w, p);
+  count(r, w, p.skim);
   return true;
 }
 
@@ -1146,7 +1133,7 @@ void Tracker::aim(Batch& batch, std::size_t at, Lane& lane) const noexcept {
 }
 
 // Of a body, the side that the packet has to do with.
-void Tracker::fetch_ways(Lane& lane) const noexcept {
+void Tracker::fetch_ways(const Skim& p, Lane& lane) const noexcept {
   const std::uint64_t ends = lane.head->ends;
   const auto off = [&](unsigned shift) {
     return static_cast<unsigned>(((static_cast<std::uint32_t>(ends >> shift) ^ lane.endpoint) & kNoEndpoint) != 0);
@@ -1154,8 +1141,12 @@ void Tracker::fetch_ways(Lane& lane) const noexcept {
   const unsigned side = off(0);
   lane.side = static_cast<std::uint8_t>(side);
   lane.ends = ends ^ (side & off(kEndpointBits));
-  lane.ways = &bodies_[ends >> 2 * kEndpointBits].way[side * 2];
+  Way* const ways = bodies_[ends >> 2 * kEndpointBits].way;
+  lane.ways = ways + side * 2;
   __builtin_prefetch(lane.ways, 1);
+  // Of a handshake the other side, too; else the same once more, for a branch would cost more.
+  static_assert(kSyn == 2);
+  __builtin_prefetch(ways + ((side * 2) ^ (p.tcp_flags & kSyn)), 1);
 }
 
 // Three things have to be fetched for a packet, each by what the one before it holds: slot, head, ways. Each is asked for while
@@ -1177,7 +1168,7 @@ void Tracker::feed(Batch& batch, Output& out) noexcept {
           step - 1, [&](std::size_t i) __attribute__((always_inline)) { fetch_head(lanes[i]); });
     if (step >= 2)
       few(
-          step - 2, [&](std::size_t i) __attribute__((always_inline)) { fetch_ways(lanes[i]); });
+          step - 2, [&](std::size_t i) __attribute__((always_inline)) { fetch_ways(batch.skim(i), lanes[i]); });
     if (step >= 3)
       few(
           step - 3, [&](std::size_t i) __attribute__((always_inline)) {
@@ -1185,7 +1176,7 @@ void Tracker::feed(Batch& batch, Output& out) noexcept {
             if (taught_ != lanes[i].taught && lanes[i].tracked) [[unlikely]] {
               if (!orient(batch.skim(i), lanes[i])) orient_closely(batch.packet(i), lanes[i]);
               fetch_head(lanes[i]);
-              fetch_ways(lanes[i]);
+              fetch_ways(batch.skim(i), lanes[i]);
             }
             if (!follow(batch.skim(i), lanes[i]) && !begin(batch, i, lanes[i], out)) [[unlikely]]
               look_closer(batch, i, lanes[i], out);
@@ -1259,7 +1250,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
       observe(out, Observation::Kind::moved, id, number, way_number, lane.path);
     }
   } else {
-    begin_way(r, w, p, lane.path);
+    begin_way(r, w, p.time, p.number, p.ttl, lane.path);
   }
 
   bool repeat = false;

@@ -144,7 +144,7 @@ class Tracker {
   [[gnu::always_inline]] inline bool orient(const Skim& skim, Lane& lane) const noexcept;
   [[gnu::always_inline]] inline void aim(Batch& batch, std::size_t at, Lane& lane) const noexcept;
   [[gnu::always_inline]] inline void fetch_head(Lane& lane) const noexcept;
-  [[gnu::always_inline]] inline void fetch_ways(Lane& lane) const noexcept;
+  [[gnu::always_inline]] inline void fetch_ways(const Skim& skim, Lane& lane) const noexcept;
   void look_closer(Batch& batch, std::size_t at, Lane& lane, Output& out) noexcept;
   [[nodiscard]] bool orient_v6(const Skim& skim, Lane& lane) const noexcept;
   void orient_by_hash(const Packet& packet, Lane& lane) const noexcept;
@@ -152,18 +152,17 @@ class Tracker {
   void orient_slowly(const Packet& packet, Lane& lane, std::uint32_t to_hash, std::uint32_t from_hash) const noexcept;
   [[nodiscard]] std::uint32_t locate(const Packet& packet, const Lane& lane, unsigned& side) noexcept;
   [[gnu::always_inline]] inline bool follow(const Skim& skim, const Lane& lane) noexcept;
-  struct Beginning;
-  template <typename P>
-  [[nodiscard]] static Beginning beginning_of(const P& p, std::uint32_t number, std::uint8_t ttl, std::uint8_t protocol,
-                                              unsigned direction) noexcept;
+  struct Sight;
+  [[nodiscard, gnu::always_inline]] static inline bool is_of(const Head& head, const Skim& skim, const Lane& lane) noexcept;
+  bool begin_answer(Head& head, const Sight& sight, const Lane& lane) noexcept;
   bool begin(const Batch& batch, std::size_t at, Lane& lane, Output& out) noexcept;
   void note_answer(Head& head) noexcept;
   bool settle(const Packet& packet, Lane& lane) noexcept;
   std::uint32_t place(const Packet& packet, const Lane& lane, std::uint8_t& side, std::uint16_t number, Output& out) noexcept;
   void observe_joined(const Head& head, std::uint32_t id, std::uint16_t number, const Lane& lane, Output& out) noexcept;
-  [[nodiscard]] std::uint32_t find_again(const Beginning& beginning, const Lane& lane, const Output& out) const noexcept;
-  bool join_opening(std::uint32_t id, const Beginning& beginning, const Lane& lane, std::uint16_t number, Output& out) noexcept;
-  std::uint32_t open(const Beginning& beginning, const Lane& lane, std::uint32_t newest, Output& out) noexcept;
+  [[nodiscard]] std::uint32_t find_again(const Packet& packet, const Lane& lane, const Output& out) const noexcept;
+  bool join_opening(std::uint32_t id, const Sight& sight, const Lane& lane, std::uint16_t number, Output& out) noexcept;
+  std::uint32_t open(const Sight& sight, const Lane& lane, std::uint32_t newest, Output& out) noexcept;
   void update(std::uint32_t id, std::uint8_t side, const Packet& packet, const Lane& lane, std::uint16_t number,
               Output& out) noexcept;
   [[nodiscard]] Sighting judge(const Head& head, const Way& way, const Packet& packet, const Lane& lane,
