@@ -59,7 +59,7 @@ const Capture& capture_of(std::uint32_t alive) {
 struct Table {
   std::vector<track::Head> heads;
   std::vector<track::Body> bodies;
-  std::vector<track::IndexSlot> index;
+  std::vector<track::IndexLine> index;
   std::vector<track::ServerEndpoint> endpoints{1024};
   std::vector<track::EndpointTable::Slot> endpoint_slots{4096};
   std::unique_ptr<Tracker> tracker;
@@ -67,7 +67,7 @@ struct Table {
   std::vector<track::Observation> observations{Tracker::kMaxObservations};
   std::vector<track::Record> retired{Tracker::kMaxRetired};
 
-  explicit Table(std::uint32_t alive) : heads(alive * 2), bodies(alive * 2 + 1), index(std::bit_ceil(alive * 2U)) {
+  explicit Table(std::uint32_t alive) : heads(alive * 2 + 1), bodies(alive * 2 + 1), index(std::bit_ceil(alive / 4U)) {
     tracker = std::make_unique<Tracker>(Tracker::Storage{heads, bodies, index, endpoints, endpoint_slots}, track::HashKey{});
   }
   void feed(std::span<const Frame> frames) {

@@ -72,8 +72,8 @@ track::HashKey make_key(std::uint64_t seed) {
 }
 
 /// Room for `connections` at 60 % load, a power of two.
-std::size_t index_size(std::uint64_t connections) {
-  return std::bit_ceil(std::max<std::size_t>(connections * 10 / 6 + 64, 1 << 14));
+std::size_t index_lines(std::uint64_t connections) {
+  return std::bit_ceil(std::max<std::size_t>(connections * 10 / 6 + 64, 1 << 14) / track::IndexLine::kSlots);
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ struct Analyzer::Impl {
   track::HashKey key;
   Mapping<track::Head> heads;
   Mapping<track::Body> bodies;
-  Mapping<track::IndexSlot> index;
+  Mapping<track::IndexLine> index;
   Mapping<track::ServerEndpoint> endpoints;
   Mapping<track::EndpointTable::Slot> endpoint_slots;
   std::unique_ptr<Tracker> tracker;
@@ -109,9 +109,9 @@ struct Analyzer::Impl {
 
   explicit Impl(AnalyzerOptions o) : options(std::move(o)), key(make_key(options.hash_seed)) {
     options.max_connections = std::max<std::uint32_t>(options.max_connections, 64);
-    heads = Mapping<track::Head>(options.max_connections);
+    heads = Mapping<track::Head>(std::size_t{options.max_connections} + 1);
     bodies = Mapping<track::Body>(std::min(std::size_t{options.max_connections} + 1, Tracker::kMostBodies));
-    index = Mapping<track::IndexSlot>(index_size(std::min(options.expected_connections, options.max_connections)));
+    index = Mapping<track::IndexLine>(index_lines(std::min(options.expected_connections, options.max_connections)));
     endpoints = Mapping<track::ServerEndpoint>(1024);
     endpoint_slots = Mapping<track::EndpointTable::Slot>(4096);
     tracker = std::make_unique<Tracker>(
@@ -155,13 +155,13 @@ struct Analyzer::Impl {
     const std::optional<double> part = options.progress ? options.progress() : std::nullopt;
     if (!part || !(*part > 0)) return twice;
     const double all = std::min(tracker->live() / *part, static_cast<double>(options.max_connections));
-    return std::clamp(std::bit_ceil(static_cast<std::size_t>(all * 16 / 13) + 1), twice, 4 * twice);
+    return std::clamp(std::bit_ceil(static_cast<std::size_t>(all * 16 / 13 / track::IndexLine::kSlots) + 1), twice, 4 * twice);
   }
 
   void make_room() {
     make_room_for_endpoints();
     if (tracker->wants_index()) {
-      Mapping<track::IndexSlot> larger(larger_index());
+      Mapping<track::IndexLine> larger(larger_index());
       tracker->regrow_index(larger.span());
       index = std::move(larger);
     }

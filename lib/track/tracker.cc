@@ -1,12 +1,7 @@
 #include "track/tracker.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 namespace lvsnat::track {
 namespace {
@@ -172,29 +167,6 @@ void observe(Tracker::Output& out, Observation::Kind kind, std::uint32_t record,
   }
 }
 
-/// Slots of the index in a cache line. Probing begins where a line does: all that it holds are looked at in one.
-constexpr std::uint32_t kLine = 8;
-std::uint32_t home_of(std::uint32_t hash, std::uint32_t mask) noexcept { return hash & mask & ~(kLine - 1); }
-
-/// A bit for each slot of a line that has this hash. Empty ones have 0, as a hash may be.
-[[gnu::always_inline]] inline std::uint32_t matches(const IndexSlot* line, std::uint32_t hash) noexcept {
-#ifdef __SSE2__
-  const __m128i wanted = _mm_set1_epi32(static_cast<int>(hash));
-  const auto equal = [&](int at) __attribute__((always_inline)) {
-    return _mm_castsi128_ps(_mm_cmpeq_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(line + at)), wanted));
-  };
-  // Hashes are every other word.
-  const __m128i low = _mm_castps_si128(_mm_shuffle_ps(equal(0), equal(2), 0x88));
-  const __m128i high = _mm_castps_si128(_mm_shuffle_ps(equal(4), equal(6), 0x88));
-  const __m128i words = _mm_packs_epi32(low, high);
-  return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(words, _mm_setzero_si128())));
-#else
-  std::uint32_t found = 0;
-  for (std::uint32_t at = 0; at < kLine; ++at) found |= static_cast<std::uint32_t>(line[at].hash == hash) << at;
-  return found;
-#endif
-}
-
 /// A SYN or a SYN-ACK, by direction, and nothing else about it.
 bool shakes_hands(const Skim& p, unsigned direction) noexcept {
   constexpr unsigned any = kSyn | kAck | kFin | kRst;
@@ -231,11 +203,9 @@ void fill(const Head& head, const Opening& opening, Progress& progress, Way* way
 
 Tracker::Tracker(const Storage& storage, const HashKey& key) noexcept
     : key_(key),
-      heads_(storage.heads),
+      heads_(storage.heads.subspan(1)),
       bodies_(storage.bodies.first(std::min<std::size_t>(storage.bodies.size(), kMostBodies))),
-      index_(storage.index),
-      index_mask_(static_cast<std::uint32_t>(storage.index.size() - 1)) {
-  for (IndexSlot& slot : index_) slot = IndexSlot{};
+      index_(storage.index) {
   endpoints_.use(storage.endpoints, storage.endpoint_slots);
 }
 
@@ -249,35 +219,19 @@ bool Tracker::declare(const Address& address, std::uint16_t port, std::uint8_t p
   return true;
 }
 
-void Tracker::regrow_index(std::span<IndexSlot> larger) noexcept {
-  const std::uint32_t mask = static_cast<std::uint32_t>(larger.size() - 1);
-  for (IndexSlot& slot : larger) slot = IndexSlot{};
-  for (const IndexSlot& slot : index_) {
-    if (slot.record == kNone) continue;
-    std::uint32_t i = home_of(slot.hash, mask);
-    while (larger[i].record != kNone) i = (i + 1) & mask;
-    larger[i] = slot;
-  }
-  index_ = larger;
-  index_mask_ = mask;
-}
-
 void Tracker::regrow_endpoints(std::span<ServerEndpoint> entries, std::span<EndpointTable::Slot> slots) noexcept {
   endpoints_.regrow(key_, entries, slots);
 }
 
 std::uint32_t Tracker::lookup(std::uint32_t hash, const Address& client, std::uint16_t port,
                               std::uint8_t protocol) const noexcept {
-  for (std::uint32_t line = home_of(hash, index_mask_);; line = (line + kLine) & index_mask_) {
-    for (std::uint32_t found = matches(&index_[line], hash); found != 0; found &= found - 1) {
-      const std::uint32_t id = index_[line + static_cast<std::uint32_t>(std::countr_zero(found))].record;
-      if (id == kNone) return kNone;  // an empty slot's hash is one, too
-      const Head& r = heads_[id];
-      if (r.client_port == port && r.protocol == protocol && r.client == client) return id;
-    }
-    if (index_[line + kLine - 1].record == kNone) return kNone;  // lines fill from their beginnings
-  }
+  const std::uint32_t entry = index_.find(hash, [&](std::uint32_t of) {
+    const Head& r = heads_[of - 1];
+    return r.client_port == port && r.protocol == protocol && r.client == client;
+  });
+  return entry - 1;
 }
+static_assert(kNone == std::uint32_t{0} - 1);
 
 std::uint32_t Tracker::find(const Address& client, std::uint16_t port, std::uint8_t protocol) const noexcept {
   return lookup(hash_endpoint(key_, client, port, protocol), client, port, protocol);
@@ -285,47 +239,23 @@ std::uint32_t Tracker::find(const Address& client, std::uint16_t port, std::uint
 
 void Tracker::link(std::uint32_t hash, std::uint32_t id, std::uint32_t newest) noexcept {
   heads_[id].next = newest;
-  std::uint32_t i = home_of(hash, index_mask_);
-  while (index_[i].record != kNone && index_[i].record != newest) i = (i + 1) & index_mask_;
-  if (index_[i].record == kNone) ++used_;
-  index_[i] = IndexSlot{hash, id};
+  newest == kNone ? index_.insert(hash, id + 1) : index_.replace(hash, newest + 1, id + 1);
 }
 
 void Tracker::unlink(std::uint32_t id) noexcept {
   const Head& gone = heads_[id];
   const std::uint32_t hash = hash_endpoint(key_, gone.client, gone.client_port, gone.protocol);
-  std::uint32_t i = home_of(hash, index_mask_);
-  for (;; i = (i + 1) & index_mask_) {
-    if (index_[i].record == id) break;
-    if (index_[i].record == kNone) return;  // superseded long ago
-    if (index_[i].hash != hash) continue;
-    const Head& r = heads_[index_[i].record];
-    if (r.client_port == gone.client_port && r.protocol == gone.protocol && r.client == gone.client) break;
-  }
-  if (index_[i].record != id) {
-    for (std::uint32_t r = index_[i].record; r != kNone; r = heads_[r].next) {
-      if (heads_[r].next == id) {
-        heads_[r].next = gone.next;
-        return;
-      }
-    }
+  const std::uint32_t newest = lookup(hash, gone.client, gone.client_port, gone.protocol);
+  if (newest == id) {
+    gone.next == kNone ? index_.erase(hash, id + 1) : index_.replace(hash, id + 1, gone.next + 1);
     return;
   }
-  if (gone.next != kNone) {
-    index_[i].record = gone.next;
-    return;
-  }
-  // Backward shift keeps probe sequences unbroken without tombstones.
-  --used_;
-  std::uint32_t hole = i;
-  for (std::uint32_t j = (i + 1) & index_mask_; index_[j].record != kNone; j = (j + 1) & index_mask_) {
-    const std::uint32_t home = home_of(index_[j].hash, index_mask_);
-    if (((j - home) & index_mask_) >= ((j - hole) & index_mask_)) {
-      index_[hole] = index_[j];
-      hole = j;
+  for (std::uint32_t r = newest; r != kNone; r = heads_[r].next) {
+    if (heads_[r].next == id) {
+      heads_[r].next = gone.next;
+      return;
     }
   }
-  index_[hole] = IndexSlot{};
 }
 
 void Tracker::retire(std::uint32_t id, Output& out) noexcept {
@@ -484,7 +414,7 @@ void Tracker::fetch_way_of_hand() const noexcept {
   if (high_water_ <= kHeadAhead) return;
   const Head& soon = heads_[after(hand_, kSlotAhead)];
   const std::uint32_t hash = hash_endpoint(key_, soon.client, soon.client_port, soon.protocol);
-  __builtin_prefetch(&index_[home_of(hash, index_mask_)], 1);
+  index_.prefetch(hash);
   __builtin_prefetch(&heads_[after(hand_, kHeadAhead)], 1);
 }
 
@@ -794,10 +724,9 @@ std::uint32_t Tracker::open(const Sight& p, const Lane& lane, std::uint32_t newe
   ++live_;
   ++unanswered_;
   if (r.body() == 0) ++openings_;
-  if (newest == kNone && out.retirements == 0 && index_[lane.slot].record == kNone) {
+  if (newest == kNone && out.retirements == 0 && *lane.slot == 0) {
     r.next = kNone;
-    index_[lane.slot] = IndexSlot{lane.hash, id};
-    ++used_;
+    index_.fill(lane.slot, lane.hash, id + 1);
   } else {
     link(lane.hash, id, newest);
   }
@@ -832,12 +761,12 @@ bool Tracker::join_opening(std::uint32_t id, const Sight& p, const Lane& lane, s
 std::uint32_t Tracker::find_again(const Packet& p, const Lane& lane, const Output& out) const noexcept {
   const Address client = client_of(p, lane.direction);
   const std::uint16_t port = client_port_of(p, lane.direction);
-  const IndexSlot& slot = index_[lane.slot];
-  if (slot.record == kNone) {
+  const std::uint32_t id = *lane.slot - 1;
+  if (id == kNone) {
     if (out.retirements == 0) return kNone;
-  } else if (slot.hash == lane.hash) {
-    const Head& r = heads_[slot.record];
-    if (r.client_port == port && r.protocol == p.protocol && r.client == client) return slot.record;
+  } else {
+    const Head& r = heads_[id];
+    if (r.client_port == port && r.protocol == p.protocol && r.client == client) return id;
   }
   return lookup(lane.hash, client, port, p.protocol);
 }
@@ -965,7 +894,7 @@ void Tracker::rebase(Head& r, Way* ways, Timestamp earlier) const noexcept {
 // What most of the others are: part of a connection that its client endpoint names alone, on an endpoint that it had before.
 // Returns the record and the side; kNone where place() has to look closer.
 std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side) noexcept {
-  const std::uint32_t id = index_[lane.slot].record;
+  const std::uint32_t id = *lane.slot - 1;
   if (id == kNone) return kNone;
   Head& r = heads_[id];
   if (r.client != client_of(p, lane.direction) || r.client_port != client_port_of(p, lane.direction) ||
@@ -999,7 +928,7 @@ bool Tracker::follow(const Skim& p, const Lane& lane) noexcept {
     return false;
   // What was fetched ahead has to be what stands there still.
   Head& r = *lane.head;
-  if (index_[lane.slot].record != lane.record || r.ends != lane.ends || r.next != kNone) return false;
+  if (*lane.slot != lane.entry || r.ends != lane.ends || r.next != kNone) return false;
   const unsigned direction = lane.direction;
   if (!is_of(r, p, lane)) return false;
   Way& w = lane.ways[direction];
@@ -1055,7 +984,7 @@ bool Tracker::begin(const Batch& batch, std::size_t at, Lane& lane, Output& out)
   lane.path = paths_.recall(p.path);
   if (lane.path == 0) return false;
   const Sight sight{p, batch.number(at), batch.ttl(at)};
-  const std::uint32_t id = index_[lane.slot].record;
+  const std::uint32_t id = *lane.slot - 1;
   if (id != kNone) {
     const Head& r = heads_[id];
     if (!is_of(r, p, lane) || r.next != kNone) return false;
@@ -1092,44 +1021,22 @@ bool Tracker::begin_answer(Head& r, const Sight& p, const Lane& lane) noexcept {
   return true;
 }
 
-// The first record stands for none: fetching it costs less than asking.
 void Tracker::fetch_head(Lane& lane) const noexcept {
-  if (!lane.tracked) [[unlikely]]
-    return;
-  std::uint32_t line = home_of(lane.hash, index_mask_);
-  std::uint32_t found = matches(&index_[line], lane.hash);
-  while (found == 0 && index_[line + kLine - 1].record != kNone) [[unlikely]] {
-      line = (line + kLine) & index_mask_;
-      found = matches(&index_[line], lane.hash);
-    }
-  std::uint32_t at = line;
-  if (found != 0) [[likely]] {
-    at += static_cast<std::uint32_t>(std::countr_zero(found));
-  } else {
-    while (index_[at].record != kNone) ++at;  // where it will stand once another packet of this batch has brought it
-  }
-  lane.slot = at;
-  const std::uint32_t record = index_[at].record;
-  lane.record = record & (0U - static_cast<std::uint32_t>(record != kNone));
-  lane.head = &heads_[lane.record];
+  lane.slot = index_.look(lane.hash);
+  lane.entry = *lane.slot;
+  lane.head = heads_.data() - 1 + lane.entry;
   __builtin_prefetch(lane.head, 1);
 }
 
-// Which connection a packet may belong to; what stands in the index is asked for.
+// Which connection a packet may belong to; what stands in the index is asked for. What is no transport packet goes along, for
+// nothing.
 void Tracker::aim(Batch& batch, std::size_t at, Lane& lane) const noexcept {
-  lane.tracked = true;
-  lane.taught = taught_;
   if (!orient(batch.skim(at), lane)) [[unlikely]] {
-    const Packet& p = batch.packet(at);
-    lane.tracked = p.kind == Packet::Kind::transport;
-    if (!lane.tracked) {
-      lane.head = heads_.data();
-      lane.endpoint = kNone;
-      return;
-    }
-    orient_closely(p, lane);
+    lane.endpoint = kNone;
+    lane.hash = 0;
+    if (const Packet& p = batch.packet(at); p.kind == Packet::Kind::transport) orient_closely(p, lane);
   }
-  __builtin_prefetch(&index_[home_of(lane.hash, index_mask_)]);
+  index_.prefetch(lane.hash);
 }
 
 // Of a body, the side that the packet has to do with.
@@ -1154,6 +1061,7 @@ void Tracker::fetch_ways(const Skim& p, Lane& lane) const noexcept {
 void Tracker::feed(Batch& batch, Output& out) noexcept {
   constexpr std::size_t kFew = 16;
   Lane lanes[kBatch];
+  std::uint32_t taught = taught_;
   const std::size_t count = batch.size();
   const auto few = [&](std::size_t step, auto&& take) __attribute__((always_inline)) {
     const std::size_t end = std::min(step * kFew + kFew, count);
@@ -1172,14 +1080,18 @@ void Tracker::feed(Batch& batch, Output& out) noexcept {
     if (step >= 3)
       few(
           step - 3, [&](std::size_t i) __attribute__((always_inline)) {
-            // What an earlier packet taught since holds for this one: results must not depend on where batches end.
-            if (taught_ != lanes[i].taught && lanes[i].tracked) [[unlikely]] {
-              if (!orient(batch.skim(i), lanes[i])) orient_closely(batch.packet(i), lanes[i]);
-              fetch_head(lanes[i]);
-              fetch_ways(batch.skim(i), lanes[i]);
+            if (follow(batch.skim(i), lanes[i])) [[likely]]
+              return;
+            if (!begin(batch, i, lanes[i], out)) look_closer(batch, i, lanes[i], out);
+            if (taught_ == taught) [[likely]]
+              return;
+            // What a packet taught holds for those behind it: results must not depend on where batches end.
+            taught = taught_;
+            for (std::size_t later = i + 1; later < std::min((step + 1) * kFew, count); ++later) {
+              aim(batch, later, lanes[later]);
+              if (later < step * kFew) fetch_head(lanes[later]);
+              if (later + kFew < step * kFew) fetch_ways(batch.skim(later), lanes[later]);
             }
-            if (!follow(batch.skim(i), lanes[i]) && !begin(batch, i, lanes[i], out)) [[unlikely]]
-              look_closer(batch, i, lanes[i], out);
           });
   }
 }
@@ -1189,7 +1101,7 @@ void Tracker::look_closer(Batch& batch, std::size_t at, Lane& lane, Output& out)
   const Packet& p = batch.packet(at);
   const auto number = static_cast<std::uint16_t>(at);
   lane.path = paths_.intern(p, key_);
-  if (!lane.tracked) {
+  if (p.kind != Packet::Kind::transport) {
     observe(out, Observation::Kind::other, kNone, number, 0, lane.path);
     return;
   }

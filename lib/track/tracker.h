@@ -14,17 +14,13 @@
 
 #include "decode/batch.h"
 #include "lvsnat/packet.h"
+#include "track/client_index.h"
 #include "track/endpoint_table.h"
 #include "track/observation.h"
 #include "track/path_table.h"
 #include "track/record.h"
 
 namespace lvsnat::track {
-
-struct IndexSlot {
-  std::uint32_t hash = 0;
-  std::uint32_t record = kNone;
-};
 
 class Tracker {
  public:
@@ -35,9 +31,9 @@ class Tracker {
   static constexpr std::size_t kChain = 8;  // live records of one client endpoint
 
   struct Storage {
-    std::span<Head> heads;       // its size is the limit on connections; zero-filled
+    std::span<Head> heads;       // one more than the limit on connections: the first is not used; zero-filled
     std::span<Body> bodies;      // of those of which more than an opening was seen; the first is not used
-    std::span<IndexSlot> index;  // power of two, 8 at least
+    std::span<IndexLine> index;  // a power of two of them; zero-filled
     std::span<ServerEndpoint> endpoints;
     std::span<EndpointTable::Slot> endpoint_slots;  // power of two
   };
@@ -68,8 +64,8 @@ class Tracker {
   /// Declares a server endpoint. False when the endpoint table is full.
   bool declare(const Address& address, std::uint16_t port, std::uint8_t protocol, bool outer) noexcept;
 
-  [[nodiscard]] bool wants_index() const noexcept { return used_ * std::size_t{16} >= index_.size() * 13; }
-  void regrow_index(std::span<IndexSlot> larger) noexcept;
+  [[nodiscard]] bool wants_index() const noexcept { return index_.wants_more(); }
+  void regrow_index(std::span<IndexLine> larger) noexcept { index_.regrow(larger); }
   [[nodiscard]] bool wants_endpoints() const noexcept { return endpoints_.size() + 2 * kBatch > endpoints_.capacity(); }
   void regrow_endpoints(std::span<ServerEndpoint> entries, std::span<EndpointTable::Slot> slots) noexcept;
 
@@ -129,15 +125,13 @@ class Tracker {
     Head* head;            // that stood in the slot, to be fetched ahead
     Way* ways;             // of the head's body and of the side that has the endpoint, to be fetched ahead
     std::uint64_t ends;    // Head::ends of that head when `ways` was found; another number if neither side has the endpoint
+    std::uint32_t* slot;   // of the index: where this client endpoint was, or where looking for it ended
+    std::uint32_t entry;   // that stood there
     std::uint32_t endpoint;
     std::uint32_t hash;
-    std::uint32_t slot;      // of the index: where this client endpoint was, or where looking for it ended
-    std::uint32_t record;    // that stood there; the first one stands for none
-    std::uint32_t taught;    // Tracker::taught_ when it was aimed
     std::uint16_t path;      // where the packet did not just follow another
     std::uint8_t direction;  // 0: to the server
     std::uint8_t side;       // of `ways`
-    bool tracked;
   };
   enum class Sighting : std::uint8_t { counted, copy, forwarded, moved };
 
@@ -191,9 +185,7 @@ class Tracker {
   HashKey key_;
   std::span<Head> heads_;
   std::span<Body> bodies_;
-  std::span<IndexSlot> index_;
-  std::uint32_t index_mask_ = 0;
-  std::uint32_t used_ = 0;  // occupied index slots
+  ClientIndex index_;
   std::uint32_t bodies_used_ = 1, free_body_ = 0;
   std::uint32_t live_ = 0, high_water_ = 0, free_ = kNone, hand_ = 0, idle_hand_ = 0;
   std::uint32_t openings_ = 0, unanswered_ = 0;  // of the living: those without a body; those to which no server said a word

@@ -170,7 +170,7 @@ TEST(Limits, TheIndexGrowsWhileFull) {
   EXPECT_FALSE(b.tracker.wants_index());
   b.feed({syn(51)});
   EXPECT_TRUE(b.tracker.wants_index());
-  std::vector<IndexSlot> larger(1024);
+  std::vector<IndexLine> larger(1024 / IndexLine::kSlots);
   b.tracker.regrow_index(larger);
   EXPECT_FALSE(b.tracker.wants_index());
   for (std::uint32_t n = 0; n < 52; ++n) EXPECT_NE(b.tracker.find(client(n).address, 40'000, kTcp), kNone) << n;

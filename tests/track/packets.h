@@ -51,9 +51,9 @@ class Bench {
  public:
   explicit Bench(std::size_t records = 64, std::size_t index = 256, HashKey key = {}, std::size_t endpoints = 1024,
                  std::size_t bodies = 0)
-      : heads_(records),
+      : heads_(records + 1),
         bodies_(bodies != 0 ? bodies : records + 1),
-        index_(index),
+        index_(index / IndexLine::kSlots),
         endpoints_(endpoints),
         slots_(endpoints * 4),
         observations_(Tracker::kMaxObservations),
@@ -111,7 +111,7 @@ class Bench {
   Batch batch_;
   std::vector<Head> heads_;
   std::vector<Body> bodies_;
-  std::vector<IndexSlot> index_;
+  std::vector<IndexLine> index_;
   std::vector<ServerEndpoint> endpoints_;
   std::vector<EndpointTable::Slot> slots_;
   std::vector<Observation> observations_;
