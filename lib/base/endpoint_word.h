@@ -25,16 +25,24 @@ inline std::uint64_t high_half(const Address& address) noexcept {
 inline std::uint64_t low_half_v4(std::uint32_t host) noexcept {
   return std::endian::native == std::endian::little ? std::uint64_t{host} << 32 | 0xffff0000 : 0x0000ffff00000000 | host;
 }
-/// And the other way round.
-[[gnu::always_inline]] inline Address address_v4(std::uint64_t low) noexcept {
-  Address address;
-  std::memcpy(address.bytes.data() + 8, &low, 8);
-  return address;
-}
+
+// Port and protocol stand where an IPv4 address mapped into IPv6 has its ffff and the zeros beside it.
+inline constexpr unsigned kPortShift = std::endian::native == std::endian::little ? 0 : 32;
 
 /// `low`: low_half() of the address. Different endpoints with IPv4 addresses have different words; none is 0.
 inline std::uint64_t endpoint_word(std::uint64_t low, std::uint16_t port, std::uint8_t protocol) noexcept {
-  return low ^ (std::uint64_t{protocol} << 16 | port);
+  return low ^ (std::uint64_t{protocol} << 16 | port) << kPortShift;
+}
+/// And the other way round.
+inline std::uint16_t port_of_word(std::uint64_t word) noexcept {
+  return static_cast<std::uint16_t>((word ^ low_half_v4(0)) >> kPortShift);
+}
+inline Address address_of_word(std::uint64_t word) noexcept {
+  constexpr std::uint64_t host = std::uint64_t{0xffffffff} << (32 - kPortShift);
+  Address address;
+  const std::uint64_t low = (word & host) | low_half_v4(0);
+  std::memcpy(address.bytes.data() + 8, &low, 8);
+  return address;
 }
 /// The same of any address: with IPv6 it is but a digest, which others may have too, though no endpoint with an IPv4 address has.
 inline std::uint64_t endpoint_digest(const Address& address, std::uint16_t port, std::uint8_t protocol) noexcept {

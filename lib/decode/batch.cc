@@ -19,7 +19,7 @@ void Batch::take(std::span<const Frame> frames) noexcept {
         last = std::max(last, time);
         if (skim(said)) [[likely]]
           return;
-        said.nature = {};
+        said.nature = 0;
         odd_[odd++] = static_cast<std::uint8_t>(i);
       });
   odd_count_ = odd;
@@ -37,18 +37,16 @@ Skim skim_of(const Packet& p) noexcept {
   std::memcpy(said.path, reinterpret_cast<const char*>(&p) + offsetof(Packet, vantage), sizeof said.path);
   if (p.v6) {
     static_assert(offsetof(Packet, destination) == offsetof(Packet, source) + sizeof(Address));
-    said.addresses = p.source.bytes.data();
+    said.v6 = {p.source.bytes.data(), std::uint32_t{p.source_port} << 16 | p.destination_port};
   } else {
-    said.low[0] = low_half(p.source);
-    said.low[1] = low_half(p.destination);
+    said.words[0] = endpoint_word(low_half(p.source), p.source_port, p.protocol);
+    said.words[1] = endpoint_word(low_half(p.destination), p.destination_port, p.protocol);
   }
-  said.ports = std::uint32_t{p.source_port} << 16 | p.destination_port;
   said.sequence = p.sequence;
   said.payload = p.payload;
   said.ip_length = p.ip_length;
-  said.nature = {p.network_offset, p.protocol, static_cast<std::uint8_t>(p.v6 ? 6 : 4)};
-  said.ip_id = p.ip_id;
-  said.tcp_flags = p.tcp_flags;
+  said.nature = (p.v6 ? Skim::kV6 : Skim::kV4) | (p.network_offset & 0x3fU) << Skim::kNetwork | (p.ip_id & 0xffU) << Skim::kIpId |
+                std::uint32_t{p.protocol} << Skim::kProtocol | p.tcp_flags;
   return said;
 }
 
@@ -66,7 +64,7 @@ void Batch::take(std::span<const Packet> packets) noexcept {
     const bool plain = p.kind == Packet::Kind::transport && !p.first_fragment && (p.protocol == kTcp || p.protocol == kUdp);
     if (!plain) odd_[odd_count_++] = static_cast<std::uint8_t>(i);
     said = skim_of(p);
-    if (!plain) said.nature = {};
+    if (!plain) said.nature = 0;
   }
 }
 

@@ -18,31 +18,33 @@ namespace {
 /// Every field is assigned.
 [[gnu::always_inline]] inline void complete(const Frame& frame, const Skim& skim, Packet& packet) noexcept {
   start(frame, packet);
-  const std::uint8_t* network = frame.data + skim.nature.network;
+  const std::uint8_t* network = frame.data + skim.network_offset();
   std::uint32_t header;
-  if (skim.nature.version == 4) [[likely]] {
-    packet.source = address_v4(skim.low[0]);
-    packet.destination = address_v4(skim.low[1]);
+  if (skim.is_v4()) [[likely]] {
+    packet.source = address_of_word(skim.words[0]);
+    packet.destination = address_of_word(skim.words[1]);
     packet.dont_fragment = (network[6] & 0x40) != 0;
+    packet.ip_id = load_be16(network + 4);
     header = 20;
   } else {
-    packet.source = Address::from_v6(skim.addresses);
-    packet.destination = Address::from_v6(skim.addresses + 16);
+    packet.source = Address::from_v6(skim.v6.addresses);
+    packet.destination = Address::from_v6(skim.v6.addresses + 16);
     packet.dont_fragment = false;
+    packet.ip_id = 0;
     header = 40;
   }
+  const std::uint8_t* transport = network + header;
   packet.ttl = ttl_of(frame, skim);
-  packet.source_port = skim.source_port();
-  packet.destination_port = skim.destination_port();
+  packet.source_port = load_be16(transport);
+  packet.destination_port = load_be16(transport + 2);
   packet.sequence = skim.sequence;
   packet.payload = skim.payload;
   packet.ip_length = skim.ip_length;
   std::memcpy(reinterpret_cast<char*>(&packet) + offsetof(Packet, vantage), skim.path, sizeof skim.path);
-  const std::uint8_t* transport = network + header;
-  std::uint32_t payload_at = skim.nature.network + header;
-  packet.network_offset = skim.nature.network;
+  std::uint32_t payload_at = skim.network_offset() + header;
+  packet.network_offset = static_cast<std::uint16_t>(skim.network_offset());
   packet.transport_offset = static_cast<std::uint16_t>(payload_at);
-  if (skim.nature.protocol == kTcp) [[likely]] {
+  if (skim.protocol() == kTcp) [[likely]] {
     packet.acknowledgement = load_be32(transport + 8);
     packet.window = load_be16(transport + 14);
     payload_at += (transport[12] >> 4) * 4U;
@@ -52,10 +54,9 @@ namespace {
     payload_at += 8;
   }
   packet.payload_offset = static_cast<std::uint16_t>(payload_at);
-  packet.ip_id = skim.ip_id;
   packet.kind = Packet::Kind::transport;
-  packet.protocol = skim.nature.protocol;
-  packet.tcp_flags = skim.tcp_flags;
+  packet.protocol = skim.protocol();
+  packet.tcp_flags = skim.tcp_flags();
 }
 
 }  // namespace

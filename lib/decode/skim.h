@@ -1,4 +1,4 @@
-// What a plain packet says, in 72 bytes: enough to follow a connection by, and to make the whole Packet of where one is needed.
+// What a plain packet says, in 64 bytes: enough to follow a connection by, and to make the whole Packet of where one is needed.
 // Most packets of a busy link are never asked for more.
 //
 // Plain: Ethernet with one tag or none, or either SLL without tags, then IPv4 without options and fragments or IPv6 without
@@ -25,25 +25,31 @@ struct Skim {
   Timestamp time;
   std::uint64_t path[3];  // the three words of Packet from `vantage` on
   union {
-    std::uint64_t low[2];           // IPv4: low_half() of source and destination
-    const std::uint8_t* addresses;  // IPv6: source, then destination, sixteen bytes each, where they lie; borrowed
+    std::uint64_t words[2];  // IPv4: endpoint_word() of source and destination
+    struct {
+      const std::uint8_t* addresses;  // source, then destination, sixteen bytes each, where they lie; borrowed
+      std::uint32_t ports;            // source port << 16 | destination port
+    } v6;
   };
-  std::uint32_t ports;     // source port << 16 | destination port
   std::uint32_t sequence;  // TCP, else 0
   std::uint32_t payload;   // as Packet's
   std::uint32_t ip_length;
-  struct Nature {           // assigned at once
-    std::uint16_t network;  // Packet::network_offset
-    std::uint8_t protocol;  // kTcp or kUdp; 0: not plain, and nothing else is assigned but the time
-    std::uint8_t version;   // of IP: 4 or 6; 0: not plain
-  } nature;
-  std::uint16_t ip_id;  // IPv4, else 0
-  std::uint8_t tcp_flags;
+  // From the lowest bit: TCP's flags (8 bits, else 0), protocol (8), low byte of the IPv4 ID (8, else 0), Packet::network_offset
+  // (6), version of IP (kV4 or kV6). 0: not plain, and nothing else is assigned but the time.
+  std::uint32_t nature;
 
-  [[nodiscard]] bool is_plain() const noexcept { return nature.version != 0; }
-  [[nodiscard]] std::uint16_t source_port() const noexcept { return static_cast<std::uint16_t>(ports >> 16); }
-  [[nodiscard]] std::uint16_t destination_port() const noexcept { return static_cast<std::uint16_t>(ports); }
+  static constexpr std::uint32_t kV4 = 1U << 30, kV6 = 1U << 31;
+  static constexpr unsigned kProtocol = 8, kIpId = 16, kNetwork = 24;
+  [[nodiscard]] bool is_plain() const noexcept { return nature != 0; }
+  [[nodiscard]] bool is_v4() const noexcept { return (nature & kV4) != 0; }
+  [[nodiscard]] std::uint8_t tcp_flags() const noexcept { return static_cast<std::uint8_t>(nature); }
+  [[nodiscard]] std::uint8_t protocol() const noexcept { return static_cast<std::uint8_t>(nature >> kProtocol); }
+  [[nodiscard]] std::uint8_t ip_id() const noexcept { return static_cast<std::uint8_t>(nature >> kIpId); }
+  [[nodiscard]] std::uint32_t network_offset() const noexcept { return nature >> kNetwork & 0x3f; }
+  /// Of IPv6: 0: the source's, 1: the destination's.
+  [[nodiscard]] std::uint16_t port_v6(unsigned end) const noexcept { return static_cast<std::uint16_t>(v6.ports >> (end ^ 1) * 16); }
 };
+static_assert(sizeof(Skim) == 64);
 
 namespace skimming {
 
@@ -86,30 +92,25 @@ inline std::uint32_t load_as_it_lies(const std::uint8_t* p) noexcept {
 }
 
 /// A transport header behind a network header of `kHeader` bytes at `kAt`; `length` is what the latter says that follows it.
-/// `tcp`, or else `udp`, as the network header says.
+/// `tcp`, or else `udp`, as the network header says. `nature`: all of it but the protocol and its flags.
 template <std::uint32_t kAt, std::uint32_t kHeader>
-[[gnu::always_inline]] inline bool skim_transport(const Frame& frame, bool tcp, bool udp, std::int32_t length,
+[[gnu::always_inline]] inline bool skim_transport(const Frame& frame, bool tcp, bool udp, std::int32_t length, std::uint32_t nature,
                                                   Skim& skim) noexcept {
-  constexpr std::uint8_t kVersion = kHeader == 20 ? 4 : 6;
   const std::uint8_t* p = frame.data + kAt + kHeader;
   if (tcp) [[likely]] {
     const std::int32_t header = (p[12] & 0xf0) >> 2, payload = length - header;
     if ((payload | (header - 20)) < 0) [[unlikely]]
       return false;
     skim.sequence = load_be32(p + 4);
-    skim.tcp_flags = p[13];
     skim.payload = static_cast<std::uint32_t>(payload);
-    skim.nature = {kAt, kTcp, kVersion};
+    skim.nature = nature | std::uint32_t{kTcp} << Skim::kProtocol | p[13];
   } else {
     const std::int32_t said = load_be16(p + 4);
     if (!udp || said < 8 || said > length) return false;
     skim.sequence = 0;
-    skim.tcp_flags = 0;
     skim.payload = static_cast<std::uint32_t>(said - 8);
-    skim.nature = {kAt, kUdp, kVersion};
+    skim.nature = nature | std::uint32_t{kUdp} << Skim::kProtocol;
   }
-  if constexpr (kVersion == 6) skim.path[2] |= path_end(0, Direction::unknown, true, false);
-  skim.ports = load_be32(p);
   return true;
 }
 
@@ -119,15 +120,16 @@ template <std::uint32_t kAt>
   const std::uint32_t total = load_be16(p + 2);
   // Flags and fragment offset, time to live, protocol: all but "don't fragment" and the time to live are looked at at once.
   const std::uint32_t whole = load_as_it_lies(p + 6) & as_it_lies(0x3fff00ff);
+  constexpr std::uint32_t version = Skim::kV4 | kAt << Skim::kNetwork;
   if (!skim_transport<kAt, 20>(frame, whole == as_it_lies(kTcp), whole == as_it_lies(kUdp), static_cast<std::int32_t>(total) - 20,
-                               skim)) [[unlikely]]
+                               version | std::uint32_t{p[5]} << Skim::kIpId, skim)) [[unlikely]]
     return false;
   std::uint32_t host[2];
   std::memcpy(host, p + 12, 8);
-  skim.low[0] = low_half_v4(host[0]);
-  skim.low[1] = low_half_v4(host[1]);
+  const std::uint32_t ports = load_be32(p + 20);
+  skim.words[0] = endpoint_word(low_half_v4(host[0]), static_cast<std::uint16_t>(ports >> 16), skim.protocol());
+  skim.words[1] = endpoint_word(low_half_v4(host[1]), static_cast<std::uint16_t>(ports), skim.protocol());
   skim.ip_length = total;
-  skim.ip_id = load_be16(p + 4);
   return true;
 }
 
@@ -135,11 +137,12 @@ template <std::uint32_t kAt>
 [[gnu::always_inline]] inline bool skim_ipv6(const Frame& frame, Skim& skim) noexcept {
   const std::uint8_t* p = frame.data + kAt;
   const std::uint32_t length = load_be16(p + 4);
-  if (!skim_transport<kAt, 40>(frame, p[6] == kTcp, p[6] == kUdp, static_cast<std::int32_t>(length), skim)) [[unlikely]]
+  constexpr std::uint32_t version = Skim::kV6 | kAt << Skim::kNetwork;
+  if (!skim_transport<kAt, 40>(frame, p[6] == kTcp, p[6] == kUdp, static_cast<std::int32_t>(length), version, skim)) [[unlikely]]
     return false;
-  skim.addresses = p + 8;
+  skim.path[2] |= path_end(0, Direction::unknown, true, false);
+  skim.v6 = {p + 8, load_be32(p + 40)};
   skim.ip_length = 40 + length;
-  skim.ip_id = 0;
   return true;
 }
 
@@ -249,7 +252,7 @@ template <typename Each>
 
 /// Time to live or hop limit of a frame with this skim, which is a plain one's.
 inline std::uint8_t ttl_of(const Frame& frame, const Skim& skim) noexcept {
-  return frame.data[skim.nature.network + (skim.nature.version == 4 ? 8U : 7U)];
+  return frame.data[skim.network_offset() + (skim.is_v4() ? 8U : 7U)];
 }
 
 /// decode() of one frame; `plain` of one that is, with its skim.

@@ -67,25 +67,24 @@ std::uint16_t client_port_of(const Packet& p, unsigned direction) noexcept {
 
 // The same of what a skim says.
 Address client_of_v6(const Skim& s, unsigned direction) noexcept {
-  return Address::from_v6(s.addresses + direction * sizeof(Address));
+  return Address::from_v6(s.v6.addresses + direction * sizeof(Address));
 }
 Address client_of(const Skim& s, unsigned direction) noexcept {
-  return s.nature.version == 4 ? address_v4(s.low[direction]) : client_of_v6(s, direction);
+  return s.is_v4() ? address_of_word(s.words[direction]) : client_of_v6(s, direction);
 }
 std::uint16_t client_port_of(const Skim& s, unsigned direction) noexcept {
-  return static_cast<std::uint16_t>(s.ports >> (direction ^ 1) * 16);
+  return s.is_v4() ? port_of_word(s.words[direction]) : s.port_v6(direction);
 }
 
 /// What every packet of a way leaves behind.
-template <typename P>
-[[gnu::always_inline]] inline void count(Head& r, Way& w, const P& p) noexcept {
+void count(Head& r, Way& w, Timestamp at, std::uint32_t ip_length, std::uint8_t ip_id) noexcept {
   ++w.packets;
-  const std::uint32_t bytes = w.bytes_low + p.ip_length;
-  if (bytes < p.ip_length) w.bytes_high = static_cast<std::uint8_t>(w.bytes_high + 1);
+  const std::uint32_t bytes = w.bytes_low + ip_length;
+  if (bytes < ip_length) w.bytes_high = static_cast<std::uint8_t>(w.bytes_high + 1);
   w.bytes_low = bytes;
-  w.ip_id = static_cast<std::uint8_t>(p.ip_id);
-  w.last = offset_coarse(p.time, r.t0);
-  if (p.time > r.progress.last) r.progress.last = p.time;
+  w.ip_id = ip_id;
+  w.last = offset_coarse(at, r.t0);
+  if (at > r.progress.last) r.progress.last = at;
 }
 
 /// And its first one.
@@ -169,14 +168,12 @@ void observe(Tracker::Output& out, Observation::Kind kind, std::uint32_t record,
 
 /// A SYN or a SYN-ACK, by direction, and nothing else about it.
 bool shakes_hands(const Skim& p, unsigned direction) noexcept {
-  constexpr unsigned any = kSyn | kAck | kFin | kRst;
-  return (p.tcp_flags & any) == (direction == 0 ? kSyn : kSyn | kAck) && p.payload == 0;
+  constexpr std::uint32_t any = 0xffU << Skim::kProtocol | kSyn | kAck | kFin | kRst, tcp = std::uint32_t{kTcp} << Skim::kProtocol;
+  return (p.nature & any) == (tcp | (direction == 0 ? kSyn : kSyn | kAck)) && p.payload == 0;
 }
 
 /// A client's plain SYN: an opening may be made of it.
-bool opens(const Skim& p, unsigned direction) noexcept {
-  return p.nature.protocol == kTcp && direction == 0 && shakes_hands(p, 0) && p.ip_length < 256;
-}
+bool opens(const Skim& p, unsigned direction) noexcept { return direction == 0 && shakes_hands(p, 0) && p.ip_length < 256; }
 
 /// What update() would have made of the packets of an opening.
 void fill(const Head& head, const Opening& opening, Progress& progress, Way* way) noexcept {
@@ -451,10 +448,9 @@ void Tracker::retire_idle(Timestamp now, const Idle& idle, std::uint32_t budget,
 // One end is a service's or a real server's as a rule, known by rewritten pairs or a declaration, and the other is not: then
 // there is nothing to weigh up. False: there is.
 bool Tracker::orient(const Skim& s, Lane& lane) const noexcept {
-  if (s.nature.version != 4) [[unlikely]]
+  if (!s.is_v4()) [[unlikely]]
     return s.is_plain() && orient_v6(s, lane);
-  const std::uint64_t to_word = endpoint_word(s.low[1], s.destination_port(), s.nature.protocol);
-  const std::uint64_t from_word = endpoint_word(s.low[0], s.source_port(), s.nature.protocol);
+  const std::uint64_t to_word = s.words[1], from_word = s.words[0];
   const EndpointTable::Glance to = endpoints_.glance(to_word), from = endpoints_.glance(from_word);
   // A destination that might be one, too, must not lose to a source that is seen at a glance.
   if (!together(to.found | (from.found & !to.crowded))) [[unlikely]]
@@ -470,19 +466,19 @@ bool Tracker::orient(const Skim& s, Lane& lane) const noexcept {
 }
 
 bool Tracker::orient_v6(const Skim& s, Lane& lane) const noexcept {
-  const Address source = Address::from_v6(s.addresses), destination = Address::from_v6(s.addresses + 16);
-  const EndpointTable::Glance to = endpoints_.glance(endpoint_digest(destination, s.destination_port(), s.nature.protocol));
-  const EndpointTable::Glance from = endpoints_.glance(endpoint_digest(source, s.source_port(), s.nature.protocol));
+  const Address source = client_of_v6(s, 0), destination = client_of_v6(s, 1);
+  const EndpointTable::Glance to = endpoints_.glance(endpoint_digest(destination, s.port_v6(1), s.protocol()));
+  const EndpointTable::Glance from = endpoints_.glance(endpoint_digest(source, s.port_v6(0), s.protocol()));
   if (!together(to.found | (from.found & !to.crowded))) [[unlikely]]
     return false;
   const unsigned to_client = together(!to.found);
   const std::uint32_t id = endpoints_.seen(to.place ^ ((from.place ^ to.place) & (0U - to_client)));
   // The server's end is where the client's would be if the packet went the other way.
-  if (!endpoints_.is(id, client_of_v6(s, to_client ^ 1), client_port_of(s, to_client ^ 1), s.nature.protocol)) [[unlikely]]
+  if (!endpoints_.is(id, client_of_v6(s, to_client ^ 1), s.port_v6(to_client ^ 1), s.protocol())) [[unlikely]]
     return false;
   lane.direction = static_cast<std::uint8_t>(to_client);
   lane.endpoint = id;
-  lane.hash = hash_endpoint(key_, client_of_v6(s, to_client), client_port_of(s, to_client), s.nature.protocol);
+  lane.hash = hash_endpoint(key_, client_of_v6(s, to_client), s.port_v6(to_client), s.protocol());
   return true;
 }
 
@@ -686,7 +682,7 @@ std::uint32_t Tracker::open(const Sight& p, const Lane& lane, std::uint32_t newe
     id = high_water_++;
   } else {
     // A reset of a connection that nobody knows accuses nobody: none that is known has to go for it.
-    const bool stray = p.skim.nature.protocol == kTcp && (p.skim.tcp_flags & kRst) != 0;
+    const bool stray = p.skim.protocol() == kTcp && (p.skim.tcp_flags() & kRst) != 0;
     if (stray) ++counters_.strays;
     if (stray || out.retirements >= out.retired.size() || evict(p.skim.time, out) == kNone) {
       ++counters_.untracked;
@@ -694,12 +690,12 @@ std::uint32_t Tracker::open(const Sight& p, const Lane& lane, std::uint32_t newe
     }
     id = free_;
     free_ = heads_[id].next;
-    newest = lookup(lane.hash, client_of(p.skim, lane.direction), client_port_of(p.skim, lane.direction), p.skim.nature.protocol);
+    newest = lookup(lane.hash, client_of(p.skim, lane.direction), client_port_of(p.skim, lane.direction), p.skim.protocol());
   }
   Head& r = heads_[id];
   r.client = client_of(p.skim, lane.direction);
   r.client_port = client_port_of(p.skim, lane.direction);
-  r.protocol = p.skim.nature.protocol;
+  r.protocol = p.skim.protocol();
   r.flags = kInUse;
   r.set_ends(lane.endpoint, kNone, 0);
   r.t0 = p.skim.time;
@@ -710,7 +706,7 @@ std::uint32_t Tracker::open(const Sight& p, const Lane& lane, std::uint32_t newe
                         {lane.path, 0},
                         {p.ttl, 0},
                         static_cast<std::uint8_t>(p.skim.ip_length),
-                        static_cast<std::uint8_t>(p.skim.ip_id)};
+                        p.skim.ip_id()};
   } else if (give_body(r)) {
     r.progress = Progress{p.skim.time, 0, {0, 0, 0, 0}, kFar, kFar};
     bodies_[r.body()] = Body{};
@@ -740,7 +736,7 @@ bool Tracker::join_opening(std::uint32_t id, const Sight& p, const Lane& lane, s
   Opening& opening = r.opening;
   const Timestamp since = p.skim.time - r.t0;
   if (opening.isn != p.skim.sequence || opening.ip_length != p.skim.ip_length ||
-      opening.ip_id != static_cast<std::uint8_t>(p.skim.ip_id) || since < 0 || since >= Timestamp{kFar})
+      opening.ip_id != p.skim.ip_id() || since < 0 || since >= Timestamp{kFar})
     return false;
   bool opposite_roles = false;
   if (!roles_allow(r.endpoint(0), lane.endpoint, opposite_roles)) return false;
@@ -913,10 +909,9 @@ std::uint32_t Tracker::locate(const Packet& p, const Lane& lane, unsigned& side)
 
 // Does a record belong to the client endpoint of a plain packet?
 bool Tracker::is_of(const Head& r, const Skim& p, const Lane& lane) noexcept {
-  if (p.nature.version == 4) [[likely]]
+  if (p.is_v4()) [[likely]]
     return ((endpoint_word(low_half(r.client), r.client_port, r.protocol) ^ lane.client) | high_half(r.client)) == 0;
-  return r.client == client_of_v6(p, lane.direction) && r.client_port == client_port_of(p, lane.direction) &&
-         r.protocol == p.nature.protocol;
+  return r.client == client_of_v6(p, lane.direction) && r.client_port == p.port_v6(lane.direction) && r.protocol == p.protocol();
 }
 
 // The plain case: a segment or an acknowledgement of a client endpoint with one record, on a way that has begun, where its
@@ -924,7 +919,8 @@ bool Tracker::is_of(const Head& r, const Skim& p, const Lane& lane) noexcept {
 // plain is left to that, untouched. Branches are few: data and acknowledgements, to and fro, come in no order that could be
 // learnt.
 bool Tracker::follow(const Skim& p, const Lane& lane) noexcept {
-  if (((p.nature.protocol ^ kTcp) | (p.tcp_flags & (kSyn | kRst))) != 0) [[unlikely]]
+  constexpr std::uint32_t asked = 0xffU << Skim::kProtocol | kSyn | kRst, tcp = std::uint32_t{kTcp} << Skim::kProtocol;
+  if ((p.nature & asked) != tcp) [[unlikely]]
     return false;
   // What was fetched ahead has to be what stands there still.
   Head& r = *lane.head;
@@ -937,7 +933,7 @@ bool Tracker::follow(const Skim& p, const Lane& lane) noexcept {
   if (!paths_.is(w.path, p.path) || since >> 48 != 0) return false;
   // A repeat by the other end may be answered with word of a duplicate.
   if (lane.ways[direction ^ 1].repeats() != 0 && (w.flags & kSawDsack) == 0) return false;
-  const std::uint32_t fin = p.tcp_flags & kFin, data = p.payload != 0;  // 0 or 1
+  const std::uint32_t fin = p.nature & kFin, data = p.payload != 0;  // 0 or 1
   const std::uint32_t length = p.payload + fin, end = p.sequence + length;
   const std::uint32_t wants_answer = together(length != 0);
   if (distance(end, w.sequence_end) < static_cast<std::int32_t>(wants_answer)) return false;
@@ -968,7 +964,7 @@ bool Tracker::follow(const Skim& p, const Lane& lane) noexcept {
   if (bytes < p.ip_length) [[unlikely]]
     w.bytes_high = static_cast<std::uint8_t>(w.bytes_high + 1);
   w.bytes_low = bytes;
-  w.ip_id = static_cast<std::uint8_t>(p.ip_id);
+  w.ip_id = p.ip_id();
   w.last = static_cast<std::uint32_t>(since >> 16);
   if (p.time > r.progress.last) r.progress.last = p.time;
   return true;
@@ -978,7 +974,7 @@ bool Tracker::follow(const Skim& p, const Lane& lane) noexcept {
 // is what place() and update() would do, and what is not plain is left to them.
 bool Tracker::begin(const Batch& batch, std::size_t at, Lane& lane, Output& out) noexcept {
   const Skim& p = batch.skim(at);
-  if (p.nature.protocol != kTcp || !shakes_hands(p, lane.direction) || lane.endpoint == kNone ||
+  if (!shakes_hands(p, lane.direction) || lane.endpoint == kNone ||
       endpoints_[lane.endpoint].known < Known::handshake)
     return false;
   lane.path = paths_.recall(p.path);
@@ -1017,7 +1013,7 @@ bool Tracker::begin_answer(Head& r, const Sight& p, const Lane& lane) noexcept {
   open[way_number ^ 1] &= 0xf0;
   open[way_number] = 0x11;
   open[way_number ^ 2] &= 0x0f;
-  count(r, w, p.skim);
+  count(r, w, p.skim.time, p.skim.ip_length, p.skim.ip_id());
   return true;
 }
 
@@ -1053,7 +1049,7 @@ void Tracker::fetch_ways(const Skim& p, Lane& lane) const noexcept {
   __builtin_prefetch(lane.ways, 1);
   // Of a handshake the other side, too; else the same once more, for a branch would cost more.
   static_assert(kSyn == 2);
-  __builtin_prefetch(ways + ((side * 2) ^ (p.tcp_flags & kSyn)), 1);
+  __builtin_prefetch(ways + ((side * 2) ^ (p.nature & kSyn)), 1);
 }
 
 // Three things have to be fetched for a packet, each by what the one before it holds: slot, head, ways. Each is asked for while
@@ -1227,7 +1223,7 @@ void Tracker::update(std::uint32_t id, std::uint8_t side, const Packet& p, const
   count4_high(all_open[way_number]);
   all_open[way_number ^ 2] &= 0x0f;
 
-  count(r, w, p);
+  count(r, w, p.time, p.ip_length, static_cast<std::uint8_t>(p.ip_id));
 }
 
 }  // namespace lvsnat::track

@@ -220,22 +220,26 @@ TEST(Decode, BatchesSayWhatPacketsSay) {
       ++plain;
       ASSERT_TRUE(b.is_plain());
       EXPECT_TRUE(std::equal(a.path, a.path + 3, b.path)) << i;
-      EXPECT_EQ(a.nature.version, packets[i].v6 ? 6 : 4);
+      EXPECT_EQ(a.is_v4(), !packets[i].v6);
       if (packets[i].v6) {
-        EXPECT_EQ(std::memcmp(a.addresses, packets[i].source.bytes.data(), 16), 0);
-        EXPECT_EQ(std::memcmp(a.addresses + 16, packets[i].destination.bytes.data(), 16), 0);
-        EXPECT_EQ(std::memcmp(a.addresses, b.addresses, 32), 0);
+        EXPECT_EQ(std::memcmp(a.v6.addresses, packets[i].source.bytes.data(), 16), 0);
+        EXPECT_EQ(std::memcmp(a.v6.addresses + 16, packets[i].destination.bytes.data(), 16), 0);
+        EXPECT_EQ(std::memcmp(a.v6.addresses, b.v6.addresses, 32), 0);
+        EXPECT_EQ(a.port_v6(0), packets[i].source_port);
+        EXPECT_EQ(a.port_v6(1), packets[i].destination_port);
+        EXPECT_EQ(a.v6.ports, b.v6.ports);
       } else {
-        EXPECT_EQ(a.low[0], low_half(packets[i].source));
-        EXPECT_EQ(a.low[1], low_half(packets[i].destination));
-        EXPECT_TRUE(a.low[0] == b.low[0] && a.low[1] == b.low[1]);
+        EXPECT_EQ(address_of_word(a.words[0]), packets[i].source);
+        EXPECT_EQ(address_of_word(a.words[1]), packets[i].destination);
+        EXPECT_EQ(port_of_word(a.words[0]), packets[i].source_port);
+        EXPECT_EQ(port_of_word(a.words[1]), packets[i].destination_port);
+        EXPECT_TRUE(a.words[0] == b.words[0] && a.words[1] == b.words[1]);
       }
-      EXPECT_EQ(a.source_port(), packets[i].source_port);
-      EXPECT_EQ(a.destination_port(), packets[i].destination_port);
-      EXPECT_EQ(a.nature.protocol, packets[i].protocol);
-      EXPECT_EQ(a.nature.network, packets[i].network_offset);
-      EXPECT_TRUE(a.ports == b.ports && a.sequence == b.sequence && a.payload == b.payload && a.ip_length == b.ip_length &&
-                  a.ip_id == b.ip_id && a.tcp_flags == b.tcp_flags);
+      EXPECT_EQ(a.protocol(), packets[i].protocol);
+      EXPECT_EQ(a.network_offset(), packets[i].network_offset);
+      EXPECT_EQ(a.tcp_flags(), packets[i].tcp_flags);
+      EXPECT_EQ(a.ip_id(), packets[i].ip_id & 0xff);
+      EXPECT_TRUE(a.sequence == b.sequence && a.payload == b.payload && a.ip_length == b.ip_length && a.nature == b.nature);
     }
     expect_same(of_frames.packet(i), packets[i]);
     expect_same(of_packets.packet(i), packets[i]);
