@@ -47,7 +47,9 @@ struct Skim {
   [[nodiscard]] std::uint8_t ip_id() const noexcept { return static_cast<std::uint8_t>(nature >> kIpId); }
   [[nodiscard]] std::uint32_t network_offset() const noexcept { return nature >> kNetwork & 0x3f; }
   /// Of IPv6: 0: the source's, 1: the destination's.
-  [[nodiscard]] std::uint16_t port_v6(unsigned end) const noexcept { return static_cast<std::uint16_t>(v6.ports >> (end ^ 1) * 16); }
+  [[nodiscard]] std::uint16_t port_v6(unsigned end) const noexcept {
+    return static_cast<std::uint16_t>(v6.ports >> (end ^ 1) * 16);
+  }
 };
 static_assert(sizeof(Skim) == 64);
 
@@ -94,8 +96,8 @@ inline std::uint32_t load_as_it_lies(const std::uint8_t* p) noexcept {
 /// A transport header behind a network header of `kHeader` bytes at `kAt`; `length` is what the latter says that follows it.
 /// `tcp`, or else `udp`, as the network header says. `nature`: all of it but the protocol and its flags.
 template <std::uint32_t kAt, std::uint32_t kHeader>
-[[gnu::always_inline]] inline bool skim_transport(const Frame& frame, bool tcp, bool udp, std::int32_t length, std::uint32_t nature,
-                                                  Skim& skim) noexcept {
+[[gnu::always_inline]] inline bool skim_transport(const Frame& frame, bool tcp, bool udp, std::int32_t length,
+                                                  std::uint32_t nature, Skim& skim) noexcept {
   const std::uint8_t* p = frame.data + kAt + kHeader;
   if (tcp) [[likely]] {
     const std::int32_t header = (p[12] & 0xf0) >> 2, payload = length - header;

@@ -84,9 +84,7 @@ class ClientIndex {
   [[nodiscard, gnu::always_inline]] IndexLine& line_of(std::uint32_t hash) const noexcept {
     return *reinterpret_cast<IndexLine*>(reinterpret_cast<char*>(lines_.data()) + (hash & mask_));
   }
-  [[nodiscard]] IndexLine* after(IndexLine* line) const noexcept {
-    return line == &lines_.back() ? lines_.data() : line + 1;
-  }
+  [[nodiscard]] IndexLine* after(IndexLine* line) const noexcept { return line == &lines_.back() ? lines_.data() : line + 1; }
   /// A bit for each slot of a line that has this hash. Empty ones have 0, as a hash may be.
   [[nodiscard, gnu::always_inline]] static std::uint32_t matches(const IndexLine& line, std::uint32_t hash) noexcept {
 #ifdef __SSE2__
@@ -97,14 +95,15 @@ class ClientIndex {
     return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(words, words))) & 0xff;
 #else
     std::uint32_t found = 0;
-    for (std::uint32_t at = 0; at < IndexLine::kSlots; ++at)
-      found |= static_cast<std::uint32_t>(line.hash[at] == hash) << at;
+    for (std::uint32_t at = 0; at < IndexLine::kSlots; ++at) found |= static_cast<std::uint32_t>(line.hash[at] == hash) << at;
     return found;
 #endif
   }
   // Slots by number, for what is not hot: they follow one another over the ends of lines.
   [[nodiscard]] std::uint32_t home_of(std::uint32_t hash) const noexcept { return (hash & mask_) / kBytes * IndexLine::kSlots; }
-  [[nodiscard]] std::uint32_t slot_mask() const noexcept { return static_cast<std::uint32_t>(lines_.size() * IndexLine::kSlots - 1); }
+  [[nodiscard]] std::uint32_t slot_mask() const noexcept {
+    return static_cast<std::uint32_t>(lines_.size() * IndexLine::kSlots - 1);
+  }
   [[nodiscard]] std::uint32_t& entry_at(std::uint32_t slot) const noexcept {
     return lines_[slot / IndexLine::kSlots].entry[slot % IndexLine::kSlots];
   }

@@ -168,7 +168,8 @@ void observe(Tracker::Output& out, Observation::Kind kind, std::uint32_t record,
 
 /// A SYN or a SYN-ACK, by direction, and nothing else about it.
 bool shakes_hands(const Skim& p, unsigned direction) noexcept {
-  constexpr std::uint32_t any = 0xffU << Skim::kProtocol | kSyn | kAck | kFin | kRst, tcp = std::uint32_t{kTcp} << Skim::kProtocol;
+  constexpr std::uint32_t any = 0xffU << Skim::kProtocol | kSyn | kAck | kFin | kRst,
+                          tcp = std::uint32_t{kTcp} << Skim::kProtocol;
   return (p.nature & any) == (tcp | (direction == 0 ? kSyn : kSyn | kAck)) && p.payload == 0;
 }
 
@@ -700,13 +701,9 @@ std::uint32_t Tracker::open(const Sight& p, const Lane& lane, std::uint32_t newe
   r.set_ends(lane.endpoint, kNone, 0);
   r.t0 = p.skim.time;
   if (opens(p.skim, lane.direction)) {
-    r.opening = Opening{p.skim.sequence,
-                        {p.number, 0},
-                        0,
-                        {lane.path, 0},
-                        {p.ttl, 0},
-                        static_cast<std::uint8_t>(p.skim.ip_length),
-                        p.skim.ip_id()};
+    r.opening =
+        Opening{p.skim.sequence, {p.number, 0}, 0, {lane.path, 0}, {p.ttl, 0}, static_cast<std::uint8_t>(p.skim.ip_length),
+                p.skim.ip_id()};
   } else if (give_body(r)) {
     r.progress = Progress{p.skim.time, 0, {0, 0, 0, 0}, kFar, kFar};
     bodies_[r.body()] = Body{};
@@ -735,8 +732,8 @@ bool Tracker::join_opening(std::uint32_t id, const Sight& p, const Lane& lane, s
   if (r.has_second() || r.is_at(0, lane.endpoint) || !opens(p.skim, lane.direction)) return false;
   Opening& opening = r.opening;
   const Timestamp since = p.skim.time - r.t0;
-  if (opening.isn != p.skim.sequence || opening.ip_length != p.skim.ip_length ||
-      opening.ip_id != p.skim.ip_id() || since < 0 || since >= Timestamp{kFar})
+  if (opening.isn != p.skim.sequence || opening.ip_length != p.skim.ip_length || opening.ip_id != p.skim.ip_id() || since < 0 ||
+      since >= Timestamp{kFar})
     return false;
   bool opposite_roles = false;
   if (!roles_allow(r.endpoint(0), lane.endpoint, opposite_roles)) return false;
@@ -974,8 +971,7 @@ bool Tracker::follow(const Skim& p, const Lane& lane) noexcept {
 // is what place() and update() would do, and what is not plain is left to them.
 bool Tracker::begin(const Batch& batch, std::size_t at, Lane& lane, Output& out) noexcept {
   const Skim& p = batch.skim(at);
-  if (!shakes_hands(p, lane.direction) || lane.endpoint == kNone ||
-      endpoints_[lane.endpoint].known < Known::handshake)
+  if (!shakes_hands(p, lane.direction) || lane.endpoint == kNone || endpoints_[lane.endpoint].known < Known::handshake)
     return false;
   lane.path = paths_.recall(p.path);
   if (lane.path == 0) return false;
