@@ -10,9 +10,8 @@
 #include "base/text.h"
 
 namespace lvsnat {
-namespace {
 
-ErrorCode code_of(int error) {
+ErrorCode code_of_errno(int error) {
   switch (error) {
     case ENOENT:
     case ENOTDIR:
@@ -25,8 +24,10 @@ ErrorCode code_of(int error) {
   }
 }
 
+namespace {
+
 Error failure(const std::filesystem::path& path, int error) {
-  return Error{code_of(error), printable(path.native()) + ": " + std::generic_category().message(error)};
+  return Error{code_of_errno(error), printable(path.native()) + ": " + std::generic_category().message(error)};
 }
 
 class Descriptor {

@@ -5,9 +5,13 @@
 #include <filesystem>
 #include <string>
 
+#include "lvsnat/export.h"
 #include "lvsnat/result.h"
 
 namespace lvsnat {
+
+/// What an errno value of open(2) and its like means here: not there, no permission, or any other failure.
+LVSNAT_EXPORT ErrorCode code_of_errno(int error);
 
 /// The bytes of a regular file. FIFOs, sockets, devices and directories are refused (unsupported) before they are opened,
 /// so nothing blocks and no device is touched; more than `limit` bytes is an error (limit). Works for /proc, whose files

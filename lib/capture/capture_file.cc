@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "capture/file_source.h"
 
@@ -20,19 +21,6 @@ constexpr std::size_t kWindowLimit = kMaxBusRecord + 64;
 
 Error failed(const std::string& name, ErrorCode code, const std::string& why) {
   return {code, "reading " + printable(name, 300) + ": " + why};
-}
-
-ErrorCode code_of(int error) {
-  switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-      return ErrorCode::not_found;
-    case EACCES:
-    case EPERM:
-      return ErrorCode::no_permission;
-    default:
-      return ErrorCode::io;
-  }
 }
 
 bool names_own_descriptor(const std::string& path) {
@@ -52,7 +40,7 @@ Result<Input> open_input(const std::string& path) {
       fd = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     } while (!fd.is_open() && errno == EINTR);  // network file systems
   }
-  if (!fd.is_open()) return failed(path, code_of(errno), standard_input ? "standard input is closed" : reason(errno));
+  if (!fd.is_open()) return failed(path, code_of_errno(errno), standard_input ? "standard input is closed" : reason(errno));
   struct stat about {};
   if (::fstat(fd.get(), &about) != 0) return failed(path, ErrorCode::io, reason(errno));
   std::optional<std::uint64_t> size;

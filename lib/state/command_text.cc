@@ -12,10 +12,6 @@ namespace {
 constexpr std::size_t kMaxName = 64;
 constexpr std::size_t kMaxSysctls = 500'000, kMaxListeners = 65'536, kMaxHops = 256;
 
-void note(Reading& reading, std::size_t line, const std::string& what) {
-  if (reading.problem.empty()) reading.problem = "line " + std::to_string(line) + ": " + what;
-}
-
 std::optional<std::uint8_t> transport(std::string_view word) {
   if (word == "tcp") return std::uint8_t{6};
   if (word == "udp") return std::uint8_t{17};
@@ -65,11 +61,11 @@ Reading parse_sysctl(std::string_view text, KernelState& state) {
     const auto equals = trimmed.find('=');
     const std::string_view name = trim(trimmed.substr(0, equals));
     if (equals == std::string_view::npos || name.empty() || name.find(' ') != std::string_view::npos) {
-      note(reading, number, "no setting");
+      reading.note(number, "no setting");
       continue;
     }
     if (state.sysctls.size() >= kMaxSysctls) {
-      note(reading, number, "is beyond the limit of " + with_commas(kMaxSysctls) + " settings");
+      reading.note(number, "is beyond the limit of " + with_commas(kMaxSysctls) + " settings");
       break;
     }
     std::string key = printable(name, 256);
@@ -99,7 +95,7 @@ Reading parse_conntrack(const CommandOutput& output, KernelState& state) {
     ConntrackEntry entry;
     std::uint64_t protocol = 0;
     if (words.size() < 4 || !parse_number(words[1], 255, protocol)) {
-      note(reading, number, "no tracked flow");
+      reading.note(number, "no tracked flow");
       continue;
     }
     entry.protocol = static_cast<std::uint8_t>(protocol);
@@ -135,7 +131,7 @@ Reading parse_conntrack(const CommandOutput& output, KernelState& state) {
       }
     }
     if (broken || !second) {
-      note(reading, number, "no tracked flow");
+      reading.note(number, "no tracked flow");
       continue;
     }
     ++seen;
@@ -166,7 +162,7 @@ Reading parse_ss(std::string_view text, KernelState& state) {
       continue;
     }
     if (words.size() < state_column + 5) {
-      if (!line.starts_with(' ') && !line.starts_with('\t')) note(reading, number, "no socket");
+      if (!line.starts_with(' ') && !line.starts_with('\t')) reading.note(number, "no socket");
       continue;
     }
     const std::string_view what = words[state_column];
@@ -174,7 +170,7 @@ Reading parse_ss(std::string_view text, KernelState& state) {
     auto listener = read_listener(words[state_column + 3]);
     if (!listener || state.listeners.size() >= kMaxListeners) {
       // Raw and netlink sockets have no port in numbers.
-      if (!netid) note(reading, number, "no listening socket that is understood");
+      if (!netid) reading.note(number, "no listening socket that is understood");
       continue;
     }
     if (netid) {

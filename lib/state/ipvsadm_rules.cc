@@ -76,17 +76,6 @@ const Option* find_option(std::string_view word) {
   return nullptr;
 }
 
-std::optional<std::uint8_t> read_netmask(std::string_view text) {
-  std::uint64_t length = 0;
-  if (parse_number(text, 128, length)) return static_cast<std::uint8_t>(length);
-  const auto mask = parse_address(text);
-  if (!mask || !mask->is_v4()) return std::nullopt;
-  const std::uint32_t value = mask->v4_value();
-  const int bits = __builtin_popcount(value);
-  if (bits != 0 && value != ~std::uint32_t{0} << (32 - bits)) return std::nullopt;
-  return static_cast<std::uint8_t>(bits);
-}
-
 std::string_view transport_of(ServiceProtocol protocol) {
   return protocol == ServiceProtocol::udp ? "udp" : protocol == ServiceProtocol::sctp ? "sctp" : "tcp";
 }

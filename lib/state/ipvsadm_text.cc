@@ -11,18 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxName = 64;
 
-std::optional<ServiceProtocol> protocol_of(std::string_view word) {
-  if (word == "TCP") return ServiceProtocol::tcp;
-  if (word == "UDP") return ServiceProtocol::udp;
-  if (word == "SCTP") return ServiceProtocol::sctp;
-  if (word == "FWM") return ServiceProtocol::fwmark;
-  return std::nullopt;
-}
-
-void note(Reading& reading, std::size_t line, const std::string& what) {
-  if (reading.problem.empty()) reading.problem = "line " + std::to_string(line) + ": " + what;
-}
-
 /// "1234", "1234K", "12M", "3G", "1T" (print_largenum: thousands).
 std::optional<std::uint64_t> abbreviated(std::string_view text) {
   std::uint64_t factor = 1;
@@ -75,17 +63,6 @@ std::optional<Service> read_service_head(const std::vector<std::string_view>& wo
   return service;
 }
 
-std::optional<std::uint8_t> read_netmask(std::string_view text) {
-  std::uint64_t length = 0;
-  if (parse_number(text, 128, length)) return static_cast<std::uint8_t>(length);
-  const auto mask = parse_address(text);
-  if (!mask || !mask->is_v4()) return std::nullopt;
-  const std::uint32_t value = mask->v4_value();
-  const int bits = __builtin_popcount(value);
-  if (bits != 0 && value != ~std::uint32_t{0} << (32 - bits)) return std::nullopt;
-  return static_cast<std::uint8_t>(bits);
-}
-
 bool is_title(const std::vector<std::string_view>& words) {
   return words[0] == "Prot" || words[0] == "IP" ||
          (words.size() > 1 && words[0] == "->" && words[1].starts_with("RemoteAddress"));
@@ -108,6 +85,17 @@ void read_title(std::string_view line, KernelState& state) {
 
 }  // namespace
 
+std::optional<std::uint8_t> read_netmask(std::string_view text) {
+  std::uint64_t length = 0;
+  if (parse_number(text, 128, length)) return static_cast<std::uint8_t>(length);
+  const auto mask = parse_address(text);
+  if (!mask || !mask->is_v4()) return std::nullopt;
+  const std::uint32_t value = mask->v4_value();
+  const int bits = __builtin_popcount(value);
+  if (bits != 0 && value != ~std::uint32_t{0} << (32 - bits)) return std::nullopt;
+  return static_cast<std::uint8_t>(bits);
+}
+
 Reading parse_ipvsadm_list(std::string_view text, KernelState& state) {
   Reading reading;
   std::vector<Service> services;
@@ -127,7 +115,7 @@ Reading parse_ipvsadm_list(std::string_view text, KernelState& state) {
       std::uint64_t weight = 0, active = 0, inactive = 0;
       if (!rip || services.empty() || !parse_number(words[3], INT32_MAX, weight) || !parse_number(words[4], UINT32_MAX, active) ||
           !parse_number(words[5], UINT32_MAX, inactive)) {
-        note(reading, number, "no destination that is understood");
+        reading.note(number, "no destination that is understood");
         continue;
       }
       Destination d;
@@ -147,7 +135,7 @@ Reading parse_ipvsadm_list(std::string_view text, KernelState& state) {
     std::size_t next = 0;
     auto service = read_service_head(words, next);
     if (!service || next >= words.size()) {
-      note(reading, number, "no service that is understood");
+      reading.note(number, "no service that is understood");
       continue;
     }
     service->scheduler = printable(words[next], kMaxName);
@@ -199,7 +187,7 @@ Reading parse_ipvsadm_stats(std::string_view text, KernelState& state) {
       const auto rip = words.size() >= 2 ? parse_endpoint(words[1]) : std::nullopt;
       const auto values = counters(words, 2);
       if (!rip || !values || services.empty()) {
-        note(reading, number, "no destination that is understood");
+        reading.note(number, "no destination that is understood");
         continue;
       }
       Destination d;
@@ -213,7 +201,7 @@ Reading parse_ipvsadm_stats(std::string_view text, KernelState& state) {
     auto service = read_service_head(words, next);
     const auto values = service ? counters(words, next) : std::nullopt;
     if (!service || !values) {
-      note(reading, number, "no service that is understood");
+      reading.note(number, "no service that is understood");
       continue;
     }
     service->counters = values;
@@ -274,7 +262,7 @@ Reading parse_ipvsadm_connections(std::string_view text, KernelState& state) {
       return c;
     }();
     if (!understood) {
-      note(reading, number, "no connection that is understood");
+      reading.note(number, "no connection that is understood");
       continue;
     }
     if (state.ipvs.connections.size() >= kMaxIpvsConnections) {

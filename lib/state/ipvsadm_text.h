@@ -44,6 +44,9 @@ struct RuleLimits {
 Result<IpvsadmRules> parse_ipvsadm_rules(std::string_view text, std::string_view name, const NameLookup& lookup,
                                          const RuleLimits& limits = {});
 
+/// Of persistence: "255.255.255.0", or a length ("64", for IPv6).
+std::optional<std::uint8_t> read_netmask(std::string_view text);
+
 /// "1.2.3.4:80", "[fd00::1]:80", "www:http", "1.2.3.4" (port 0). `protocol` for names of ports ("tcp").
 std::optional<Endpoint> parse_host_port(std::string_view text, std::string_view protocol, const NameLookup& lookup);
 

@@ -49,6 +49,10 @@ Method method_of(std::string_view word) {
   return Method::unknown;
 }
 
+std::uint8_t prefix_of_mask(std::uint32_t mask) { return static_cast<std::uint8_t>(__builtin_popcount(mask)); }
+
+}  // namespace
+
 std::optional<ServiceProtocol> protocol_of(std::string_view word) {
   if (word == "TCP") return ServiceProtocol::tcp;
   if (word == "UDP") return ServiceProtocol::udp;
@@ -56,14 +60,6 @@ std::optional<ServiceProtocol> protocol_of(std::string_view word) {
   if (word == "FWM") return ServiceProtocol::fwmark;
   return std::nullopt;
 }
-
-void note(Reading& reading, std::size_t line, const std::string& what) {
-  if (reading.problem.empty()) reading.problem = "line " + std::to_string(line) + ": " + what;
-}
-
-std::uint8_t prefix_of_mask(std::uint32_t mask) { return static_cast<std::uint8_t>(__builtin_popcount(mask)); }
-
-}  // namespace
 
 void merge_services(std::vector<Service>& into, const std::vector<Service>& from) {
   using Key = std::tuple<ServiceProtocol, Address, std::uint16_t, std::uint32_t, bool>;
@@ -136,7 +132,7 @@ Reading parse_proc_ip_vs(std::string_view text, KernelState& state) {
       if (!rip || services.empty() || !parse_number(words[4], UINT32_MAX, active) ||
           !parse_number(words[5], UINT32_MAX, inactive) ||
           std::from_chars(words[3].data(), words[3].data() + words[3].size(), weight).ec != std::errc{}) {
-        note(reading, number, "no destination that is understood");
+        reading.note(number, "no destination that is understood");
         continue;
       }
       Destination destination;
@@ -168,7 +164,7 @@ Reading parse_proc_ip_vs(std::string_view text, KernelState& state) {
       }
     }
     if (!understood) {
-      note(reading, number, "no service that is understood");
+      reading.note(number, "no service that is understood");
       continue;
     }
     service.protocol = *protocol;
@@ -235,7 +231,7 @@ Reading parse_proc_ip_vs_conn(std::string_view text, KernelState& state) {
       }
     }
     if (!understood) {
-      note(reading, number, "no connection that is understood");
+      reading.note(number, "no connection that is understood");
       continue;
     }
     if (state.ipvs.connections.size() >= kMaxIpvsConnections) {
@@ -297,7 +293,7 @@ Reading parse_proc_rt_cache(std::string_view text, KernelState& state) {
     const auto flags = whole ? hex(words[3]) : std::nullopt;
     const auto source = whole ? hex(words[7], UINT32_MAX) : std::nullopt;
     if (!destination || !gateway || !flags || !source) {
-      note(reading, number, "no entry of the routing cache that is understood");
+      reading.note(number, "no entry of the routing cache that is understood");
       continue;
     }
     reading.known = true;
@@ -305,7 +301,7 @@ Reading parse_proc_rt_cache(std::string_view text, KernelState& state) {
     big = big || *destination == 0x7f000001 || *source == 0x7f000001;
     if ((*flags & kRedirected) == 0) continue;
     if (rows.size() >= kMaxRoutes) {
-      note(reading, number, "more entries than are kept");
+      reading.note(number, "more entries than are kept");
       break;
     }
     rows.push_back({printable(words[0], kMaxName), static_cast<std::uint32_t>(*destination), static_cast<std::uint32_t>(*gateway),
@@ -352,7 +348,7 @@ Reading parse_proc_route(std::string_view text, KernelState& state) {
     const auto mask = words.size() >= 8 ? hex(words[7], UINT32_MAX) : std::nullopt;
     std::uint64_t metric = 0;
     if (!destination || !gateway || !flags || !mask || !parse_number(words[6], UINT32_MAX, metric) || rows.size() >= kMaxRoutes) {
-      note(reading, number, "no route that is understood");
+      reading.note(number, "no route that is understood");
       continue;
     }
     rows.push_back({printable(words[0], kMaxName), static_cast<std::uint32_t>(*destination), static_cast<std::uint32_t>(*gateway),
@@ -365,7 +361,7 @@ Reading parse_proc_route(std::string_view text, KernelState& state) {
   const auto host = [swap](std::uint32_t v) { return swap ? __builtin_bswap32(v) : v; };
   for (const Row& row : rows) {
     if (!is_mask(host(row.mask))) {
-      note(reading, row.line, "no route that is understood");
+      reading.note(row.line, "no route that is understood");
       continue;
     }
     if ((row.flags & kUp) == 0) continue;
@@ -405,7 +401,7 @@ Reading parse_proc_arp(std::string_view text, KernelState& state) {
     const auto address = words.size() >= 6 ? parse_address(words[0]) : std::nullopt;
     const auto flags = words.size() >= 6 && words[2].starts_with("0x") ? hex(words[2].substr(2)) : std::nullopt;
     if (!address || !flags || state.neighbours.size() >= kMaxNeighbours) {
-      note(reading, number, "no ARP entry that is understood");
+      reading.note(number, "no ARP entry that is understood");
       continue;
     }
     Neighbour neighbour;
@@ -433,7 +429,7 @@ Reading parse_proc_counters(std::string_view text, KernelState& state) {
     const auto values = i + 1 < lines.size() ? words_of(lines[i + 1]) : std::vector<std::string_view>{};
     // A head line and a value line, with the same group and length.
     if (values.size() != names.size() || names[0] != values[0] || !names[0].ends_with(':')) {
-      note(reading, i + 1, "no pair of names and values");
+      reading.note(i + 1, "no pair of names and values");
       continue;
     }
     for (std::size_t k = 1; k < names.size() && state.counters.size() < kMaxCounters; ++k) {
@@ -461,7 +457,7 @@ Reading parse_proc_modules(std::string_view text, KernelState& state) {
     std::uint64_t size = 0, users = 0;
     if (words.size() < 3 || !parse_number(words[1], UINT64_MAX, size) ||
         !(words[2] == "-" || parse_number(words[2], UINT64_MAX, users)) || state.modules.size() >= kMaxModules) {
-      note(reading, number, "no module");
+      reading.note(number, "no module");
       continue;
     }
     state.modules.push_back({printable(words[0], kMaxName), users});
@@ -481,7 +477,7 @@ Reading parse_proc_ip_vs_app(std::string_view text, KernelState& state) {
     if (++number == 1 || words.empty()) continue;
     std::uint64_t port = 0;
     if (words.size() < 4 || !parse_number(words[1], 65535, port) || state.ipvs.helpers.size() >= kMaxHelpers) {
-      note(reading, number, "no helper");
+      reading.note(number, "no helper");
       continue;
     }
     const std::uint8_t protocol = words[0] == "TCP" ? 6 : words[0] == "UDP" ? 17 : words[0] == "SCTP" ? 132 : 0;

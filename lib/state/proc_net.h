@@ -3,6 +3,7 @@
 // Extra columns (newer kernels, persistence engine data) are ignored.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,9 @@ Reading parse_proc_modules(std::string_view text, KernelState&);
 void parse_legacy_tables(std::string_view text, bool v6, KernelState&);
 /// A gap for tables whose rules nothing shows but iptables-legacy-save.
 void tell_legacy_tables(bool v6, KernelState&);
+
+/// "TCP", "UDP", "SCTP", "FWM": as the kernel writes it, and ipvsadm after it.
+std::optional<ServiceProtocol> protocol_of(std::string_view word);
 
 /// Takes what `from` tells into `into`: services and destinations that are missing are added, empty fields are filled,
 /// nothing that is told already is changed. So one table read from several listings is one table.

@@ -6,6 +6,10 @@
 
 namespace lvsnat {
 
+void Reading::note(std::size_t line, const std::string& what) {
+  if (problem.empty()) problem = "line " + std::to_string(line) + ": " + what;
+}
+
 std::vector<std::string_view> lines_of(std::string_view text) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   std::vector<std::string_view> lines;

@@ -2,6 +2,7 @@
 // in it that was not understood. Commands that failed leave their error in the file: that is an answer.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,9 @@ struct Reading {
   /// The first damage, with line or position; empty: none. With damage `known` is false for tables from which
   /// absence would be concluded (routes, rules, addresses): a line that was lost might be the one.
   std::string problem;
+
+  /// Notes damage, unless there was some before.
+  void note(std::size_t line, const std::string& what);
 };
 
 /// A command's saved output without the lines `# stderr: ...` and `# exit N` that the collector added.
