@@ -14,6 +14,7 @@
 #include "facts/clocks.h"
 #include "facts/histogram.h"
 #include "facts/journal.h"
+#include "facts/signs.h"
 #include "facts/survey.h"
 #include "lvsnat/packet.h"
 #include "lvsnat/version.h"
@@ -301,7 +302,7 @@ struct Analyzer::Impl {
     in.last = options.live ? std::max(last, now) : last;
     in.live = options.live;
     in.retired = &retired_tallies;
-    Census census = take_census(*tracker, journal);
+    Census census = take_census(*tracker, journal, HalfOpenLimit{kMaxSuspects / 4, in.last - kRetryTime, key});
     surveyed_roles = assign_roles(*tracker, journal, options.declared, options.state.get(), census);
     in.roles = &surveyed_roles;
     Facts facts = survey(in, std::move(census));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "facts/half_open_tally.h"
 #include "facts/histogram.h"
 #include "facts/journal.h"
 #include "facts/pair_tally.h"
@@ -18,6 +19,8 @@ namespace lvsnat {
 using LegsByPath = std::vector<std::array<std::uint64_t, 4>>;
 
 struct Census {
+  explicit Census(const track::HashKey& key) : half_open(key) {}
+
   // ---- Connections of which both sides were seen: who is who in them, their own packets tell.
   PairTallies pairs;  // of the plainly healthy
   std::uint64_t healthy = 0;
@@ -32,7 +35,8 @@ struct Census {
   bool any_joined = false;
 
   // ---- The others.
-  RecordSet rest;  // all that are not plainly healthy
+  RecordSet rest;           // all that are neither plainly healthy nor in the next
+  HalfOpenTally half_open;  // of which the survey has to say whether they are
   /// Of which but one endpoint was seen: openings, and those of which more than an opening was seen.
   RecordSet lone_openings, lone_others;
   struct LoneEnd {
@@ -59,6 +63,8 @@ struct Census {
   }
 };
 
-Census take_census(const track::Tracker& tracker, const Journal& journal);
+Census take_census(const track::Tracker& tracker, const Journal& journal, const HalfOpenLimit& limit);
+/// To tell roles by.
+inline Census take_census(const track::Tracker& tracker, const Journal& journal) { return take_census(tracker, journal, {}); }
 
 }  // namespace lvsnat

@@ -28,6 +28,12 @@ class DistinctAddresses {
     slot = address;
     ++count_;
   }
+  void merge(const DistinctAddresses& other) {
+    if (other.none_) add(Address{});
+    for (const Address& address : other.slots_) {
+      if (!address.is_none()) add(address);
+    }
+  }
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
  private:

@@ -82,6 +82,8 @@ class Journal {
   [[nodiscard]] const std::vector<WayClue>* clues(std::uint32_t record) const {
     return noted_.contains(record) ? find_clues(record) : nullptr;
   }
+  /// Records that may have clues; no others have.
+  [[nodiscard]] const RecordSet& noted() const { return noted_; }
   [[nodiscard]] const std::vector<IcmpNote>& icmp() const { return icmp_; }
   [[nodiscard]] std::uint64_t icmp_left_out() const { return icmp_left_out_; }
   [[nodiscard]] const std::vector<Question>& questions() const { return questions_; }

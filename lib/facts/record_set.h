@@ -18,6 +18,9 @@ class RecordSet {
       words_.resize(id / 64 + 1);
     words_[id / 64] |= std::uint64_t{1} << (id % 64);
   }
+  /// All of a word at once: records 64 * at and after, the lowest bit first. There must be room for them.
+  void set_word(std::size_t at, std::uint64_t bits) { words_[at] = bits; }
+  [[nodiscard]] std::uint64_t word(std::size_t at) const noexcept { return at < words_.size() ? words_[at] : 0; }
   [[nodiscard]] bool contains(std::uint32_t id) const noexcept {
     return id / 64 < words_.size() && (words_[id / 64] >> (id % 64) & 1) != 0;
   }
@@ -26,19 +29,34 @@ class RecordSet {
     for (const std::uint64_t word : words_) sum += static_cast<std::size_t>(std::popcount(word));
     return sum;
   }
-  /// In rising order.
+  /// In rising order; of [from, to).
   template <typename Visit>
   void for_each(Visit visit) const {
     for (std::size_t at = 0; at < words_.size(); ++at) visit_word(at, words_[at], visit);
   }
-  /// Those of either set, in rising order.
+  template <typename Visit>
+  void for_each(std::uint32_t from, std::uint32_t to, Visit visit) const {
+    for (std::size_t at = from / 64; at < words_.size() && at <= to / 64; ++at) {
+      visit_word(at, words_[at] & at_least(at, from) & ~at_least(at, to), visit);
+    }
+  }
+  /// Those of either set, in rising order; from `from` on.
   template <typename Visit>
   static void for_each(const RecordSet& a, const RecordSet& b, Visit visit) {
-    for (std::size_t at = 0; at < a.words_.size() || at < b.words_.size(); ++at) visit_word(at, a.word(at) | b.word(at), visit);
+    for_each(a, b, 0, visit);
+  }
+  template <typename Visit>
+  static void for_each(const RecordSet& a, const RecordSet& b, std::uint32_t from, Visit visit) {
+    for (std::size_t at = from / 64; at < a.words_.size() || at < b.words_.size(); ++at)
+      visit_word(at, (a.word(at) | b.word(at)) & at_least(at, from), visit);
   }
 
  private:
-  [[nodiscard]] std::uint64_t word(std::size_t at) const noexcept { return at < words_.size() ? words_[at] : 0; }
+  /// Of word `at`, the bits of `id` and all after it.
+  static std::uint64_t at_least(std::size_t at, std::uint32_t id) noexcept {
+    if (at != id / 64) return at > id / 64 ? ~std::uint64_t{0} : 0;
+    return ~std::uint64_t{0} << (id % 64);
+  }
   template <typename Visit>
   static void visit_word(std::size_t at, std::uint64_t word, Visit& visit) {
     for (; word != 0; word &= word - 1)

@@ -42,11 +42,10 @@ bool insistent(const Question&);
 
 /// One connection that is nothing but a SYN (see Facts::half_open).
 bool is_half_open(const Facts&, const Connection&);
+/// A client sends its SYN again after 1 s (3 s by RFC 1122).
+inline constexpr Timestamp kRetryTime = 2 * kSecond;
 /// Would a client whose first packet came then have tried again by the end of what was seen?
-inline bool had_time_to_retry(const Facts& facts, Timestamp first) {
-  // It sends its SYN again after 1 s (3 s by RFC 1122).
-  return facts.last - first >= 2 * kSecond;
-}
+inline bool had_time_to_retry(const Facts& facts, Timestamp first) { return facts.last - first >= kRetryTime; }
 
 /// Two hosts that both answer for an address. A failover announces itself: an address that changes hands by announcements,
 /// now and then, is no conflict.

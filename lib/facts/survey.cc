@@ -82,11 +82,6 @@ ConnectionState state_of(const Record& r) {
   return (r.flags & track::kAnswered) != 0 ? ConnectionState::established : ConnectionState::half_open;
 }
 
-/// A packet CIP -> RIP from the very MAC that sends the requests is the client's own (or its router's): it resets
-/// a reply that it got past the director. Leg 2 is made by the director.
-bool sent_by_client(const Path& a, const Path& b) {
-  return a.vantage == b.vantage && a.interface_index == b.interface_index && !a.source.is_none() && a.source == b.source;
-}
 bool sent_by_client(const Way& request, const Way& demasq, std::span<const Path> paths) {
   return request.packets != 0 && demasq.packets != 0 && sent_by_client(paths[request.path], paths[demasq.path]);
 }
@@ -145,8 +140,7 @@ struct Surveyor {
   std::set<std::uint32_t> told_of = {};    // records that an ICMP message was about
   std::set<std::uint32_t> talks_ftp = {};  // records whose announcements are among the facts: rules want to see them whole
   DistinctAddresses half_open_clients;
-  std::map<Timestamp, std::uint64_t> half_open_by_second = {};
-  std::pair<const Timestamp, std::uint64_t>* half_open_second = nullptr;  // of these, the one that was asked for last
+  Seconds half_open_seconds = {};
   std::size_t half_open_taken = 0;
   struct OpeningKind {
     std::uint64_t ends = 0, rest = 0;  // endpoints; paths and which of them is the inner one
@@ -162,6 +156,8 @@ struct Surveyor {
   const OpeningKind& kind_of(const Glimpse& r);
   bool count_half_open(std::uint32_t id);
   void add_half_open();
+  bool add_half_open(const HalfOpenTally& tally);
+  [[nodiscard]] bool is_half(std::uint32_t id) const;
   void note_half_open(const Address& from, Timestamp first);
   void take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues, const RetiredRecord* gone);
   void count_forgotten();
@@ -238,16 +234,7 @@ bool Surveyor::count_healthy(std::uint32_t id, const Record& r, const Sides& s, 
 inline void Surveyor::note_half_open(const Address& from, Timestamp first) {
   ++facts.half_open;
   half_open_clients.add(from);
-  const Timestamp second = first / kSecond;
-  if (half_open_second == nullptr || half_open_second->first != second) {
-    auto known = half_open_by_second.find(second);
-    if (known == half_open_by_second.end()) {
-      if (half_open_by_second.size() >= 100'000) return;
-      known = half_open_by_second.emplace(second, 0).first;
-    }
-    half_open_second = &*known;
-  }
-  ++half_open_second->second;
+  half_open_seconds.add(first);
 }
 
 // Openings between the same endpoints on the same paths are all alike: answers that were given last are at hand.
@@ -262,7 +249,7 @@ const Surveyor::OpeningKind& Surveyor::kind_of(const Glimpse& r) {
   const Sides s = sides_of(r, roles);
   kind.joined = s.inner >= 0;
   kind.outer_first = s.outer == 0;
-  if (s.outer < 0 || (!kind.joined && !inner_by_isn.empty())) return kind;
+  if (s.outer < 0) return kind;
   if (kind.joined && sent_by_client(paths[r.opening->path[s.outer]], paths[r.opening->path[s.inner]])) return kind;
   kind.pair = &pair(r.endpoint[s.outer], kind.joined ? r.endpoint[s.inner] : track::kNone);
   return kind;
@@ -275,7 +262,7 @@ bool Surveyor::count_half_open(std::uint32_t id) {
   if (!had_time_to_retry(facts, r.t0) || in.journal->clues(id) != nullptr) return false;
   if (!told_of.empty() && told_of.contains(id)) return false;
   const OpeningKind& kind = kind_of(r);
-  if (kind.pair == nullptr) return false;
+  if (kind.pair == nullptr || (!kind.joined && !inner_by_isn.empty() && is_half(id))) return false;
   ++kind.pair->connections;
   ++kind.pair->legs[index(Leg::request)];
   if (kind.joined) {
@@ -342,8 +329,56 @@ ConnectionKind Surveyor::inner_kind(const Connection& c, const Record& r) const 
   return outside_shown ? ConnectionKind::direct : ConnectionKind::masqueraded;
 }
 
+// May this be the outer half of a full-NAT connection whose inner half goes by the director's own endpoint? Of a lone one.
+bool Surveyor::is_half(std::uint32_t id) const {
+  const Glimpse seen = in.tracker->glimpse(id);
+  if (seen.opening != nullptr && !inner_by_isn.contains(std::uint64_t{seen.protocol} << 32 | seen.opening->isn)) return false;
+  const Record r = in.tracker->record(id);
+  return r.client_isn != 0 && inner_by_isn.contains(std::uint64_t{r.protocol} << 32 | r.client_isn);
+}
+
+// What take() would do with each of those that the census counted. False: they have to be looked at one by one.
+bool Surveyor::add_half_open(const HalfOpenTally& tally) {
+  if (half_open_taken < max_suspects / 4) return false;
+  bool any_lone = false;
+  for (const HalfOpenKind& kind : tally.kinds) {
+    if (kind.endpoint[1] != track::kNone) continue;
+    if (roles.side_of(kind.endpoint[0]) != Roles::Side::outer) return false;
+    any_lone = true;
+  }
+  if (any_lone && !inner_by_isn.empty()) {
+    bool any_half = false;
+    tally.records.for_each([&](std::uint32_t id) { any_half = any_half || (!in.tracker->is_joined(id) && is_half(id)); });
+    if (any_half) return false;
+  }
+  for (const HalfOpenKind& kind : tally.kinds) {
+    const Sides s = kind.endpoint[1] != track::kNone ? sides_of_joined(kind) : Sides{0, -1};
+    PairTally& p = pair(kind.endpoint[static_cast<std::size_t>(s.outer)],
+                        s.inner >= 0 ? kind.endpoint[static_cast<std::size_t>(s.inner)] : track::kNone);
+    p.connections += kind.count;
+    for (int way = 0; way < (s.inner >= 0 ? 4 : 2); ++way) {
+      if ((kind.ways >> way & 1) == 0) continue;
+      const std::size_t leg = index(leg_of(way / 2 == s.outer, way % 2 == 1));
+      facts.connections.legs[leg] += kind.count;
+      p.legs[leg] += kind.count;
+    }
+    p.real_server.merge(kind.real_server);
+    p.response.merge(kind.response);
+  }
+  director_request.merge(tally.director_request);
+  director_reply.merge(tally.director_reply);
+  facts.connections.total += tally.count;
+  facts.service_packets += tally.packets;
+  facts.suspects_left_out += tally.count;
+  facts.half_open += tally.count;
+  half_open_clients.merge(tally.clients);
+  half_open_seconds.merge(tally.seconds);
+  return true;
+}
+
 // The time in which half-open connections came thick: the seconds around the busiest ten.
 void Surveyor::find_flood() {
+  const std::map<Timestamp, std::uint64_t>& half_open_by_second = half_open_seconds.counts();
   auto oldest = half_open_by_second.begin();
   std::uint64_t sum = 0;
   for (auto newest = half_open_by_second.begin(); newest != half_open_by_second.end(); ++newest) {
@@ -463,7 +498,7 @@ void Surveyor::count_forgotten() {
       p.legs[leg] += count;
     }
   }
-  for (const auto& [second, count] : in.journal->forgotten_openings()) half_open_by_second[second] += count;
+  for (const auto& [second, count] : in.journal->forgotten_openings()) half_open_seconds.add(second, count);
 }
 
 void Surveyor::take(std::uint32_t id, const Record& r, const std::vector<WayClue>* clues, const RetiredRecord* gone) {
@@ -732,7 +767,7 @@ Facts survey(const SurveyInput& in, Census census, std::size_t max_suspects) {
                     .director_request = std::move(census.director_request),
                     .director_reply = std::move(census.director_reply),
                     .client = std::move(census.client),
-                    .half_open_clients = DistinctAddresses(in.key, 100'000)};
+                    .half_open_clients = DistinctAddresses(in.key, HalfOpenTally::kMostClients)};
   facts.connections.total = facts.connections.healthy = census.healthy;
   facts.connections.legs.fill(census.healthy);
   facts.completed = census.completed;
@@ -769,18 +804,28 @@ Facts survey(const SurveyInput& in, Census census, std::size_t max_suspects) {
   surveyor.count_forgotten();
   // Room that is not used costs nothing; growing would copy, and hold it twice.
   facts.suspects.reserve(
-      std::min(max_suspects, census.rest.count() + in.journal->retired().size() + in.journal->retired_openings().size()));
+      std::min(max_suspects, census.rest.count() + static_cast<std::size_t>(census.half_open.count) +
+                                 in.journal->retired().size() + in.journal->retired_openings().size()));
   for (const auto* gone : {&in.journal->retired(), &in.journal->retired_openings()}) {
     for (const RetiredRecord& r : *gone) {
       if (r.record.protocol != 0) surveyor.take(r.id, r.record, r.clues.empty() ? nullptr : &r.clues, &r);
     }
   }
-  census.rest.for_each([&](std::uint32_t id) {
+  const auto take = [&](std::uint32_t id) {
     if (surveyor.count_half_open(id)) return;
     const Record r = in.tracker->record(id);
     surveyor.strange(id, r);
     surveyor.take(id, r, in.journal->clues(id), nullptr);
-  });
+  };
+  if (const std::uint32_t first = census.half_open.first; census.half_open.count == 0) {
+    census.rest.for_each(take);
+  } else {
+    // The sum stands for them only if as many as are kept came before them.
+    census.rest.for_each(0, first, take);
+    static const RecordSet kNobody;
+    const bool added = surveyor.add_half_open(census.half_open);
+    RecordSet::for_each(census.rest, added ? kNobody : census.half_open.records, first, take);
+  }
   surveyor.add_half_open();
 
   // Halves of full NAT were taken for connections of their own where they came first; they are not.

@@ -38,9 +38,10 @@ struct SurveyInput {
   bool live = false;
 };
 
-/// `max_suspects`: how many connections that are not plainly healthy are kept whole; the rest are counted.
-/// No more than a quarter of them are half open.
-Facts survey(const SurveyInput& input, Census census, std::size_t max_suspects = 200'000);
+/// How many connections that are not plainly healthy are kept whole; the rest are counted. No more than a quarter of them are
+/// half open.
+inline constexpr std::size_t kMaxSuspects = 200'000;
+Facts survey(const SurveyInput& input, Census census, std::size_t max_suspects = kMaxSuspects);
 
 /// The connection as it stands in a record, with roles applied. `facts` may be unfinished: only roles, places and capture facts
 /// are asked.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "lvsnat/connection.h"
 #include "lvsnat/packet.h"
 #include "track/record.h"
 
@@ -19,6 +20,13 @@ template <typename Any>
 Sides sides_of_joined(const Any& r) {
   const int inner = (r.flags & track::kInnerFirst) != 0 ? 0 : 1;
   return Sides{1 - inner, inner};
+}
+
+/// A packet CIP -> RIP from the very MAC that sends the requests is the client's own (or its router's): it resets
+/// a reply that it got past the director. Leg 2 is made by the director.
+inline bool sent_by_client(const Path& request, const Path& demasq) {
+  return request.vantage == demasq.vantage && request.interface_index == demasq.interface_index && !request.source.is_none() &&
+         request.source == demasq.source;
 }
 
 inline constexpr std::int64_t kUnknownTime = -1;
