@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <bit>
+#include <deque>
 #include <span>
 #include <unordered_map>
 
@@ -30,8 +31,8 @@ class Routes {
   Routes(const Routes&) = delete;
   Routes& operator=(const Routes&) = delete;
 
-  /// Has the sample been drawn? Then nothing depends on the order any more.
-  [[nodiscard]] bool sampled() const { return sampled_ >= kSample; }
+  /// 1: the sample is drawn, and nothing depends on the order any more.
+  [[nodiscard]] unsigned sampled() const { return sampled_ >= kSample ? 1 : 0; }
   void add_unsampled(std::uint64_t request, std::uint64_t demasq, std::uint64_t count) {
     if (request != kUnseen) census_.legs[request][index(Leg::request)] += count;
     if (demasq != kUnseen) census_.legs[demasq][index(Leg::demasq)] += count;
@@ -97,85 +98,94 @@ class Routes {
 class Kinds {
  public:
   struct Kind {
-    std::uint64_t ends = 0, rest = 0;  // endpoints; the ways on which packets were seen, which side is which, and paths
-    std::uint64_t openings = 0;        // that were not added anywhere else
-    std::uint64_t count = 0;           // of those that are counted for what they most probably are, half open
-    std::array<std::uint16_t, 2> path{};
-    bool timed = false;    // of openings: the rewritten SYN came second
-    bool countable = false;
+    std::uint64_t openings = 0;  // that were not added anywhere else
+    std::uint64_t count = 0;     // of those that are counted for what they most probably are, half open
+    // Of each 0 or 1.
+    unsigned lone = 0;
+    unsigned timed = 0;      // of openings: the rewritten SYN came second,
+    unsigned backwards = 0;  // or first
+    unsigned countable = 0;
     bool is_opening = false;
+    std::uint8_t flags = 0, ways = 0;  // as HalfOpenKind's
+    std::array<std::uint16_t, 2> path{};
+    std::array<std::uint32_t, 2> endpoint{};
     Histogram real_server, response;
   };
 
   Kinds(const track::Tracker& tracker, std::span<const Path> paths) : tracker_(tracker), paths_(paths) {}
 
-  /// Of an opening. nullptr: there are too many kinds.
-  Kind* of_opening(const Glimpse& r) {
-    const std::uint64_t paths = std::uint64_t{r.opening->path[0]} | std::uint64_t{r.opening->path[1]} << 16;
-    return of(r, kOpening | inner_first(r) << 32 | paths, r.opening->path[0], r.opening->path[1]);
+  /// What tells kinds apart.
+  struct Key {
+    std::uint64_t ends, rest;  // Head::ends without body; the ways on which packets were seen, which side is which, and paths
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  static Key key_of_opening(const track::Head& head) {
+    return key_of(head, kOpening, head.opening.path[0], head.opening.path[1]);
   }
   /// Of one with a body; `ways`: a bit each.
-  Kind* of_handshake(const Glimpse& r, unsigned ways) {
-    const std::uint64_t paths = std::uint64_t{r.way[0].path} | std::uint64_t{r.way[2].path} << 16;
-    return of(r, std::uint64_t{ways} << 40 | inner_first(r) << 32 | paths, r.way[0].path,
-              r.way[2].path);
+  static Key key_of_handshake(const track::Head& head, const Way* way, unsigned ways) {
+    return key_of(head, std::uint64_t{ways} << 40, way[0].path, way[2].path);
   }
-  [[nodiscard]] std::vector<Kind>& all() { return kinds_; }
+  /// nullptr: there are too many kinds.
+  Kind* of(const Key& key) {
+    Recent& recent = recent_[((key.ends ^ key.rest << 17) * 0x9e3779b97f4a7c15) >> 54];
+    if (((recent.key.ends ^ key.ends) | (recent.key.rest ^ key.rest)) != 0) [[unlikely]]
+      recent = Recent{key, find(key)};
+    return recent.kind;
+  }
+  [[nodiscard]] std::deque<Kind>& all() { return kinds_; }
 
  private:
   static constexpr std::uint64_t kOpening = std::uint64_t{1} << 48;
-  static std::uint64_t inner_first(const Glimpse& r) { return r.flags & std::uint64_t{track::kInnerFirst}; }
+  static constexpr std::uint64_t kBothEnds = (std::uint64_t{1} << 2 * track::kEndpointBits) - 1;
   static constexpr std::size_t kMost = 65'536;
-  static constexpr std::uint32_t kTooMany = ~std::uint32_t{0};
 
-  Kind* of(const Glimpse& r, std::uint64_t rest, std::uint16_t path0, std::uint16_t path1) {
-    const std::uint64_t ends = std::uint64_t{r.endpoint[0]} << 32 | r.endpoint[1];
-    Recent& recent = recent_[((ends ^ rest << 17) * 0x9e3779b97f4a7c15) >> 54];
-    if (recent.ends != ends || recent.rest != rest) [[unlikely]]
-      recent = Recent{ends, rest, find(r, ends, rest, path0, path1)};
-    return recent.kind == kTooMany ? nullptr : &kinds_[recent.kind];
+  static Key key_of(const track::Head& head, std::uint64_t what, std::uint64_t path0, std::uint64_t path1) {
+    const std::uint64_t inner_first = head.flags & std::uint64_t{track::kInnerFirst};
+    return {head.ends & kBothEnds, what | inner_first << 32 | path1 << 16 | path0};
   }
-  std::uint32_t find(const Glimpse& r, std::uint64_t ends, std::uint64_t rest, std::uint16_t path0, std::uint16_t path1) {
-    const auto known = index_.find(Key{ends, rest});
+  [[gnu::noinline]] Kind* find(const Key& key) {
+    const auto known = index_.find(key);
     if (known != index_.end()) return known->second;
-    if (kinds_.size() >= kMost) return kTooMany;
+    if (kinds_.size() >= kMost) return nullptr;
     Kind& kind = kinds_.emplace_back();
-    kind.ends = ends;
-    kind.rest = rest;
-    kind.path = {path0, path1};
-    kind.is_opening = (rest & kOpening) != 0;
-    if (r.endpoint[1] == track::kNone) {
+    track::Head head{};
+    head.ends = key.ends;
+    kind.endpoint = {head.endpoint(0), head.endpoint(1)};
+    kind.path = {static_cast<std::uint16_t>(key.rest), static_cast<std::uint16_t>(key.rest >> 16)};
+    kind.flags = static_cast<std::uint8_t>(key.rest >> 32);
+    kind.ways = static_cast<std::uint8_t>(key.rest >> 40 & 15);
+    kind.is_opening = (key.rest & kOpening) != 0;
+    kind.lone = kind.endpoint[1] == track::kNone ? 1 : 0;
+    if (kind.is_opening) kind.ways = kind.lone != 0 ? 1 : 5;
+    if (kind.lone != 0) {
       // Roles are told later; but what looks like a service now hardly turns out to be none.
-      kind.countable = tracker_.endpoints()[r.endpoint[0]].is_outer();
+      kind.countable = tracker_.endpoints()[kind.endpoint[0]].is_outer() ? 1 : 0;
     } else {
-      const Sides s = sides_of_joined(r);
-      const bool both = kind.is_opening || (r.way[0].packets != 0 && r.way[2].packets != 0);
-      kind.timed = s.outer == 0;
-      kind.countable = !both || !sent_by_client(paths_[kind.path[s.outer == 0 ? 0 : 1]], paths_[kind.path[s.outer == 0 ? 1 : 0]]);
+      const bool inner_first = (kind.flags & track::kInnerFirst) != 0, both = (kind.ways & 5) == 5;
+      kind.timed = inner_first ? 0 : 1;
+      kind.backwards = inner_first ? 1 : 0;
+      const Path &request = paths_[kind.path[inner_first ? 1 : 0]], &demasq = paths_[kind.path[inner_first ? 0 : 1]];
+      kind.countable = both && sent_by_client(request, demasq) ? 0 : 1;
     }
-    const auto number = static_cast<std::uint32_t>(kinds_.size() - 1);
-    index_.emplace(Key{ends, rest}, number);
-    return number;
+    index_.emplace(key, &kind);
+    return &kind;
   }
 
-  struct Key {
-    std::uint64_t ends, rest;
-    friend bool operator==(const Key&, const Key&) = default;
-  };
   struct Hash {
     std::size_t operator()(const Key& k) const noexcept {
       return track::fold_multiply(k.ends ^ 0x9e3779b97f4a7c15, k.rest ^ 0xd1b54a32d192ed03);
     }
   };
   struct Recent {
-    std::uint64_t ends = ~std::uint64_t{0}, rest = 0;  // `ends` of no record
-    std::uint32_t kind = 0;
+    Key key{~std::uint64_t{0}, 0};  // of no record
+    Kind* kind = nullptr;
   };
   const track::Tracker& tracker_;
   std::span<const Path> paths_;
-  std::vector<Kind> kinds_;
-  std::unordered_map<Key, std::uint32_t, Hash> index_;
-  std::vector<Recent> recent_ = std::vector<Recent>(1024);  // of those that came last
+  std::deque<Kind> kinds_;
+  std::unordered_map<Key, Kind*, Hash> index_;
+  std::array<Recent, 1024> recent_{};  // of those that came last
 };
 
 /// A bit for each way on which there were packets, of a connection that is plainly no more than the beginning of a handshake:
@@ -194,7 +204,12 @@ unsigned half_open_ways(const Glimpse& r) {
 class Pass {
  public:
   Pass(Census& census, const track::Tracker& t, const Journal& journal, const HalfOpenLimit& limit)
-      : census_(census), t_(t), journal_(journal), limit_(limit), routes_(census, t.paths().paths()), kinds_(t, t.paths().paths()) {
+      : census_(census),
+        t_(t),
+        journal_(journal),
+        limit_(limit),
+        routes_(census, t.paths().paths()),
+        kinds_(t, t.paths().paths()) {
     for (const FtpLine& line : journal.ftp()) {
       if (line.announcement.record < kRetiredIds) talks_ftp_.insert(line.announcement.record);
     }
@@ -213,103 +228,137 @@ class Pass {
   struct Word {
     std::uint64_t rest = 0, half_open = 0, lone_openings = 0, lone_others = 0;
   };
+  /// Of these, those that are no matter of routine.
+  struct Exceptions {
+    std::uint64_t clues, ftp, icmp;
+  };
 
   void take(std::uint32_t from, std::uint32_t count) {
     const std::size_t at = from / 64;
-    const std::uint64_t noted = journal_.noted().word(at), ftp = talks_ftp_.word(at), icmp = told_of_.word(at);
+    Exceptions but{journal_.noted().word(at), talks_ftp_.word(at), told_of_.word(at)};
+    each(but.clues, [&](unsigned i, std::uint64_t bit) {
+      if (journal_.clues(from + i) == nullptr) but.clues &= ~bit;
+    });
     Word word;
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint32_t id = from + i;
-      if (!t_.in_use(id)) continue;
-      const std::uint64_t bit = std::uint64_t{1} << i;
-      const bool clues = (noted & bit) != 0 && journal_.clues(id) != nullptr;
-      const Glimpse r = t_.glimpse(id);
-      if (r.opening != nullptr) {
-        take_opening(id, r, bit, clues || (icmp & bit) != 0, word);
-        continue;
-      }
-      if (r.endpoint[1] == track::kNone) {
-        ++census_.lone_ends[r.endpoint[0]].others;
-        word.lone_others |= bit;
-      } else {
-        const Sides s = sides_of_joined(r);
-        if (plainly_healthy(r, s) && !clues && (ftp & bit) == 0) {
-          count_healthy(census_, routes_, r, s);
-          continue;
-        }
-        const auto path = [&](int way) { return r.way[way].packets != 0 ? r.way[way].path : Routes::kUnseen; };
-        routes_.add(path(s.outer * 2), path(s.inner * 2), path(s.inner * 2 + 1), path(s.outer * 2 + 1));
-      }
-      const bool counted = r.t0 <= limit_.begun_by && !clues && (icmp & bit) == 0 && take_handshake(id, r);
-      (counted ? word.half_open : word.rest) |= bit;
-    }
+    // From one word to the next, so that those that are kept all come before those that are counted.
+    counting_ = listed_ >= limit_.kept;
+    const std::uint64_t answered = take_openings(from, count, but.clues | but.icmp, word);
+    take_answered(from, answered, but, word);
     census_.rest.set_word(at, word.rest);
     census_.half_open.records.set_word(at, word.half_open);
     census_.lone_openings.set_word(at, word.lone_openings);
     census_.lone_others.set_word(at, word.lone_others);
   }
 
-  void take_opening(std::uint32_t id, const Glimpse& r, std::uint64_t bit, bool exceptional, Word& word) {
-    const bool joined = r.endpoint[1] != track::kNone;
-    Kinds::Kind* const kind = kinds_.of_opening(r);
-    if (joined) {
-      if (kind == nullptr || !routes_.sampled()) {
-        // A SYN on both sides, and nothing came back.
-        const bool outer_first = (r.flags & track::kInnerFirst) == 0;
-        routes_.add(r.opening->path[outer_first ? 0 : 1], r.opening->path[outer_first ? 1 : 0], Routes::kUnseen, Routes::kUnseen);
-      } else {
-        ++kind->openings;
+  // Whether a SYN was forwarded is anybody's guess: of a flood's there is no branch that hangs on it. Returns who is none.
+  std::uint64_t take_openings(std::uint32_t from, std::uint32_t count, std::uint64_t exceptions, Word& word) {
+    const bool counting = counting_;
+    const unsigned sampled = routes_.sampled();
+    const Timestamp begun_by = limit_.begun_by;
+    HalfOpenTally& tally = census_.half_open;
+    std::array<std::uint32_t, 65> forwarded_after;  // ns until the rewritten SYN; one place more, for what does not count
+    unsigned forwarded = 0;
+    std::uint64_t answered = 0, counted = 0, lone = 0;
+    std::uint64_t bit = 1;
+    for (std::uint32_t id = from; id < from + count; ++id, bit += bit) {
+      t_.fetch_ahead(id + 64);
+      const track::Head& head = t_.head(id);
+      if ((head.flags & track::kInUse) == 0) continue;
+      if (head.body() != 0) {
+        answered |= bit;
+        continue;
       }
-    } else {
+      Kinds::Kind* const kind = kinds_.of(Kinds::key_of_opening(head));
+      const bool routine = counting && (exceptions & bit) == 0 && kind != nullptr &&
+                           (kind->countable & (kind->lone | sampled)) != 0 && head.t0 <= begun_by;
+      if (!routine) [[unlikely]] {
+        take_opening(id, bit, (exceptions & bit) == 0, word);
+        continue;
+      }
+      ++kind->openings;
+      ++kind->count;
+      counted |= bit;
+      lone |= bit & -std::uint64_t{kind->lone};
+      const std::uint32_t after = head.opening.first;
+      forwarded_after[forwarded] = after;
+      forwarded += kind->timed | (kind->backwards & (after == 0 ? 1u : 0u));
+      tally.seconds.add(head.t0);
+      tally.clients.add(head.client);
+    }
+    for (unsigned i = 0; i < forwarded; ++i) tally.director_request.add(forwarded_after[i]);
+    word.half_open |= counted;
+    word.lone_openings |= lone;
+    return answered;
+  }
+
+  [[gnu::noinline]] void take_opening(std::uint32_t id, std::uint64_t bit, bool countable, Word& word) {
+    const Glimpse r = t_.glimpse(id);
+    Kinds::Kind* const kind = kinds_.of(Kinds::key_of_opening(t_.head(id)));
+    if (r.endpoint[1] == track::kNone) {
       word.lone_openings |= bit;
-      if (kind == nullptr) {
-        list_lone_openings(r.endpoint[0], r.opening->path[0], 1);
-      } else {
-        ++kind->openings;
-      }
+      list_lone_openings(r.endpoint[0], r.opening->path[0], 1);
+    } else {
+      // A SYN on both sides, and nothing came back.
+      const Sides s = sides_of_joined(r);
+      routes_.add(r.opening->path[s.outer], r.opening->path[s.inner], Routes::kUnseen, Routes::kUnseen);
     }
-    if (kind == nullptr || !kind->countable || exceptional || r.t0 > limit_.begun_by) {
-      word.rest |= bit;
-      return;
-    }
-    if (listed_ < limit_.kept) {
-      ++listed_;
+    if (kind == nullptr || !kind->countable || !countable || r.t0 > limit_.begun_by || !counting_) {
+      if (kind != nullptr && kind->countable && countable && r.t0 <= limit_.begun_by) ++listed_;
       word.rest |= bit;
       return;
     }
     word.half_open |= bit;
-    if (joined && (kind->timed || r.opening->first == 0)) census_.half_open.director_request.add(r.opening->first);
-    count(id, r, *kind, joined ? 2 : 1);
+    if (kind->timed || (kind->backwards && r.opening->first == 0)) census_.half_open.director_request.add(r.opening->first);
+    count(r, *kind);
   }
 
-  /// Of one with a body. True: it was counted as half open.
+  void take_answered(std::uint32_t from, std::uint64_t answered, const Exceptions& but, Word& word) {
+    each(answered, [&](unsigned i, std::uint64_t bit) {
+      const Glimpse r = t_.glimpse(from + i);
+      if (r.endpoint[1] == track::kNone) {
+        ++census_.lone_ends[r.endpoint[0]].others;
+        word.lone_others |= bit;
+      } else {
+        const Sides s = sides_of_joined(r);
+        if (plainly_healthy(r, s) && ((but.clues | but.ftp) & bit) == 0) return count_healthy(census_, routes_, r, s);
+        const auto path = [&](int way) { return r.way[way].packets != 0 ? r.way[way].path : Routes::kUnseen; };
+        routes_.add(path(s.outer * 2), path(s.inner * 2), path(s.inner * 2 + 1), path(s.outer * 2 + 1));
+      }
+      const bool half_open = r.t0 <= limit_.begun_by && ((but.clues | but.icmp) & bit) == 0 && take_handshake(from + i, r);
+      (half_open ? word.half_open : word.rest) |= bit;
+    });
+  }
+
+  /// True: it was counted as half open.
   bool take_handshake(std::uint32_t id, const Glimpse& r) {
     const unsigned ways = half_open_ways(r);
     if (ways == 0) return false;
-    Kinds::Kind* const kind = kinds_.of_handshake(r, ways);
+    Kinds::Kind* const kind = kinds_.of(Kinds::key_of_handshake(t_.head(id), r.way, ways));
     if (kind == nullptr || !kind->countable) return false;
-    if (listed_ < limit_.kept) {
+    if (!counting_) {
       ++listed_;
       return false;
     }
-    const bool joined = r.endpoint[1] != track::kNone;
     // Of a lone one only what is outside is counted.
-    const Times t = times_of(r, joined ? sides_of_joined(r) : Sides{0, -1});
+    const Times t = times_of(r, kind->lone != 0 ? Sides{0, -1} : sides_of_joined(r));
     if (t.director_request != kUnknownTime) census_.half_open.director_request.add(t.director_request);
     if (t.director_reply != kUnknownTime) census_.half_open.director_reply.add(t.director_reply);
     if (t.real_server != kUnknownTime) kind->real_server.add(t.real_server);
     if (t.response != kUnknownTime) kind->response.add(t.response);
-    count(id, r, *kind, packets_of(r));
+    census_.half_open.packets += packets_of(r);
+    count(r, *kind);
     return true;
   }
 
-  void count(std::uint32_t id, const Glimpse& r, Kinds::Kind& kind, std::uint64_t packets) {
-    HalfOpenTally& all = census_.half_open;
-    if (all.count++ == 0) all.first = id;
+  void count(const Glimpse& r, Kinds::Kind& kind) {
     ++kind.count;
-    all.packets += packets;
-    all.seconds.add(r.t0);
-    all.clients.add(*r.client);
+    census_.half_open.seconds.add(r.t0);
+    census_.half_open.clients.add(*r.client);
+  }
+
+  template <typename Visit>
+  [[gnu::always_inline]] static void each(std::uint64_t bits, Visit visit) {
+    for (; bits != 0; bits &= bits - 1) visit(static_cast<unsigned>(std::countr_zero(bits)), bits & -bits);
   }
 
   void list_lone_openings(std::uint32_t endpoint, std::uint16_t path, std::uint64_t count) {
@@ -323,25 +372,19 @@ class Pass {
   }
 
   void settle() {
+    HalfOpenTally& tally = census_.half_open;
     for (Kinds::Kind& kind : kinds_.all()) {
-      const std::array<std::uint32_t, 2> endpoint{static_cast<std::uint32_t>(kind.ends >> 32),
-                                                  static_cast<std::uint32_t>(kind.ends)};
-      const auto flags = static_cast<std::uint8_t>(kind.rest >> 32);
-      const bool joined = endpoint[1] != track::kNone;
-      if (kind.openings != 0 && joined) {
-        const bool outer_first = (flags & track::kInnerFirst) == 0;
-        routes_.add_unsampled(kind.path[outer_first ? 0 : 1], kind.path[outer_first ? 1 : 0], kind.openings);
+      const unsigned outer = (kind.flags & track::kInnerFirst) != 0 ? 1 : 0;
+      if (kind.openings != 0 && kind.lone != 0) {
+        list_lone_openings(kind.endpoint[0], kind.path[0], kind.openings);
       } else if (kind.openings != 0) {
-        list_lone_openings(endpoint[0], kind.path[0], kind.openings);
+        routes_.add_unsampled(kind.path[outer], kind.path[1 - outer], kind.openings);
       }
       if (kind.count == 0) continue;
-      HalfOpenKind& counted = census_.half_open.kinds.emplace_back();
-      counted.endpoint = endpoint;
-      counted.flags = flags;
-      counted.ways = kind.is_opening ? (joined ? 5 : 1) : static_cast<std::uint8_t>(kind.rest >> 40 & 15);
-      counted.count = kind.count;
-      counted.real_server = std::move(kind.real_server);
-      counted.response = std::move(kind.response);
+      tally.count += kind.count;
+      if (kind.is_opening) tally.packets += kind.count * (kind.lone != 0 ? 1 : 2);
+      tally.kinds.push_back(
+          {kind.endpoint, kind.flags, kind.ways, kind.count, std::move(kind.real_server), std::move(kind.response)});
     }
   }
 
@@ -353,6 +396,7 @@ class Pass {
   Kinds kinds_;
   RecordSet talks_ftp_, told_of_;  // rules want to see these whole
   std::size_t listed_ = 0;         // that would have been counted, had they not been among the first
+  bool counting_ = false;          // enough are listed
 };
 
 }  // namespace

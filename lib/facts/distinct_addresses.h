@@ -17,16 +17,8 @@ class DistinctAddresses {
   DistinctAddresses(const track::HashKey& key, std::size_t limit) : key_(key), limit_(limit) {}
 
   void add(const Address& address) {
-    if (count_ >= limit_) return;
-    if (address.is_none()) {
-      if (!std::exchange(none_, true)) ++count_;
-      return;
-    }
-    if (count_ * 2 >= slots_.size()) grow();
-    Address& slot = slot_of(address);
-    if (!slot.is_none()) return;
-    slot = address;
-    ++count_;
+    if (count_ < limit_) [[unlikely]]
+      insert(address);
   }
   void merge(const DistinctAddresses& other) {
     if (other.none_) add(Address{});
@@ -37,6 +29,17 @@ class DistinctAddresses {
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
  private:
+  [[gnu::noinline]] void insert(const Address& address) {
+    if (address.is_none()) {
+      if (!std::exchange(none_, true)) ++count_;
+      return;
+    }
+    if (count_ * 2 >= slots_.size()) grow();
+    Address& slot = slot_of(address);
+    if (!slot.is_none()) return;
+    slot = address;
+    ++count_;
+  }
   /// Where it stands, or would.
   [[nodiscard]] Address& slot_of(const Address& address) {
     const std::size_t mask = slots_.size() - 1;

@@ -21,7 +21,7 @@ namespace lvsnat {
 /// How many began in which second, of up to 100,000 seconds.
 class Seconds {
  public:
-  void add(Timestamp time) {
+  [[gnu::always_inline]] void add(Timestamp time) {
     if (time < from_ || time >= to_) [[unlikely]]
       find(time);
     ++*count_;
@@ -43,7 +43,7 @@ class Seconds {
     if (known != counts_.end()) return &known->second;
     return counts_.size() < kMost ? &counts_[second] : nullptr;
   }
-  void find(Timestamp time) {
+  [[gnu::noinline]] void find(Timestamp time) {
     const Timestamp second = time / kSecond;
     from_ = second * kSecond;
     to_ = from_ + kSecond;
@@ -67,8 +67,7 @@ struct HalfOpenKind {
 };
 
 struct HalfOpenTally {
-  RecordSet records;             // which they are
-  std::uint32_t first = 0;       // of them
+  RecordSet records;  // which they are
   std::uint64_t count = 0, packets = 0;
   std::vector<HalfOpenKind> kinds;
   Seconds seconds;

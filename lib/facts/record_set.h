@@ -29,6 +29,13 @@ class RecordSet {
     for (const std::uint64_t word : words_) sum += static_cast<std::size_t>(std::popcount(word));
     return sum;
   }
+  /// The lowest one; 0 if there is none.
+  [[nodiscard]] std::uint32_t first() const noexcept {
+    for (std::size_t at = 0; at < words_.size(); ++at) {
+      if (words_[at] != 0) return static_cast<std::uint32_t>(at * 64) + static_cast<std::uint32_t>(std::countr_zero(words_[at]));
+    }
+    return 0;
+  }
   /// In rising order; of [from, to).
   template <typename Visit>
   void for_each(Visit visit) const {

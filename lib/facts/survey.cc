@@ -803,9 +803,8 @@ Facts survey(const SurveyInput& in, Census census, std::size_t max_suspects) {
   }
   surveyor.count_forgotten();
   // Room that is not used costs nothing; growing would copy, and hold it twice.
-  facts.suspects.reserve(
-      std::min(max_suspects, census.rest.count() + static_cast<std::size_t>(census.half_open.count) +
-                                 in.journal->retired().size() + in.journal->retired_openings().size()));
+  facts.suspects.reserve(std::min(max_suspects, census.rest.count() + static_cast<std::size_t>(census.half_open.count) +
+                                                    in.journal->retired().size() + in.journal->retired_openings().size()));
   for (const auto* gone : {&in.journal->retired(), &in.journal->retired_openings()}) {
     for (const RetiredRecord& r : *gone) {
       if (r.record.protocol != 0) surveyor.take(r.id, r.record, r.clues.empty() ? nullptr : &r.clues, &r);
@@ -817,7 +816,7 @@ Facts survey(const SurveyInput& in, Census census, std::size_t max_suspects) {
     surveyor.strange(id, r);
     surveyor.take(id, r, in.journal->clues(id), nullptr);
   };
-  if (const std::uint32_t first = census.half_open.first; census.half_open.count == 0) {
+  if (const std::uint32_t first = census.half_open.records.first(); census.half_open.count == 0) {
     census.rest.for_each(take);
   } else {
     // The sum stands for them only if as many as are kept came before them.

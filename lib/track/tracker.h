@@ -98,6 +98,10 @@ class Tracker {
     g.flags = head.flags;
     return g;
   }
+  /// Of any record ever used; as long as a Glimpse.
+  [[nodiscard]] const Head& head(std::uint32_t id) const noexcept { return heads_[id]; }
+  /// Fetches the head of a record ahead, of one that there may be.
+  void fetch_ahead(std::uint32_t id) const noexcept { __builtin_prefetch(heads_.data() + id); }
   /// The same questions of the head alone, for whoever passes over all records.
   [[nodiscard]] bool in_use(std::uint32_t id) const noexcept { return (heads_[id].flags & kInUse) != 0; }
   [[nodiscard]] bool is_joined(std::uint32_t id) const noexcept { return heads_[id].has_second(); }
