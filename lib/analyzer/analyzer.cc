@@ -104,7 +104,7 @@ struct Analyzer::Impl {
   RetiredTallies retired_tallies;           // plainly healthy ones that left the table
   static constexpr std::size_t kMaxRetiredPairs = 65'536, kMaxRetiredHistograms = 256;
   mutable std::vector<SourceStatistics> statistics;  // of the last report
-  mutable FindingSink::Claims claims;                // of the last report, by record
+  mutable Claims claims;                             // of the last report, by record
   mutable std::optional<Facts> surveyed;             // of the last report, while nothing has changed since
   mutable Roles surveyed_roles;                      // of the last survey
 
@@ -229,10 +229,7 @@ struct Analyzer::Impl {
   }
 
   /// Of the findings of the last report that accuse a connection.
-  [[nodiscard]] std::span<const int> codes_of(std::uint32_t record) const {
-    const auto found = claims.empty() ? claims.end() : claims.find(record);
-    return found == claims.end() ? std::span<const int>{} : std::span<const int>(found->second.codes);
-  }
+  [[nodiscard]] std::span<const int> codes_of(std::uint32_t record) const { return claims.codes(record); }
 
   void note_sight(const Facts& facts) const {
     sight.outside_captured = facts.outside_captured;
@@ -253,10 +250,9 @@ struct Analyzer::Impl {
       if (c.kind != ConnectionKind::masqueraded || !c.rip) continue;
       const bool whole = c.saw(Leg::request) && c.saw(Leg::demasq) && c.saw(Leg::reply) && c.saw(Leg::masq);
       wayback::Witnessed& seen = out[c.rip->address];
-      const auto found = claims.find(id);
-      if (whole && (found == claims.end() || found->second.codes.empty()) && seen.answered.size() < wayback::kMaxWitnessed)
-        seen.answered.insert(c.client.address);
-      if (found != claims.end()) ends.emplace(id, std::make_pair(c.rip->address, c.client.address));
+      const bool claimed = claims.contains(id);
+      if (whole && !claimed && seen.answered.size() < wayback::kMaxWitnessed) seen.answered.insert(c.client.address);
+      if (claimed) ends.emplace(id, std::make_pair(c.rip->address, c.client.address));
     }
     for (const Suspect& s : facts.suspects) {
       if (s.connection.rip)

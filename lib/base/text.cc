@@ -1,7 +1,9 @@
 #include "base/text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstring>
 
 #include "base/append.h"
 
@@ -89,6 +91,17 @@ void append_clock(std::string& out, std::int64_t second_of_day) {
   append_padded(out, s % 60, 2);
 }
 
+/// Nothing but ASCII that can be printed.
+bool is_plain(std::string_view text) noexcept {
+  constexpr std::uint64_t each = ~std::uint64_t{0} / 255, top = each * 0x80;
+  for (; text.size() >= 8; text.remove_prefix(8)) {
+    std::uint64_t bytes;
+    std::memcpy(&bytes, text.data(), 8);
+    if (((((bytes - each * 0x20) & ~bytes) | (bytes + each) | bytes) & top) != 0) return false;  // below a blank; DEL and above
+  }
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
 constexpr std::int64_t kDay = 86400;
 
 std::int64_t day_of(std::int64_t second) noexcept { return second >= 0 ? second / kDay : -((-second + kDay - 1) / kDay); }
@@ -110,6 +123,7 @@ std::string with_unit(std::uint64_t tenths, bool keep_zero, std::string_view uni
 
 std::string printable(std::string_view text, std::size_t limit) {
   static constexpr std::string_view kDots = "...";
+  if (text.size() <= limit && is_plain(text)) return std::string(text);
   std::string out;
   out.reserve(text.size() < limit ? text.size() : limit);
   std::size_t cut = 0;  // the longest prefix of `out` that leaves room for the dots

@@ -41,14 +41,23 @@ struct Clue {
   std::uint8_t ttl = 0, tcp_flags = 0;
 };
 
+/// How sure an absence is. `no`: nothing is missing, or it cannot be told.
+struct Missing {
+  bool missing = false;
+  Confidence confidence = Confidence::certain;
+  bool from_the_start = false;  // never seen at all; else it stopped in the middle
+  explicit operator bool() const { return missing; }
+};
+
 /// A connection together with what was noted about it.
 struct Suspect {
   Connection connection;
   std::vector<Clue> clues;  // at most 24, in time order
   /// Legs that reached the end of what was seen without their counterpart, in time: how long the wait was.
-  Timestamp waited = 0;        // from the last packet of the connection to the end of the capture (ns)
-  bool begins_inside = false;  // first packet seen is no SYN
-  bool ends_inside = false;    // still talking when the capture ended
+  Timestamp waited = 0;         // from the last packet of the connection to the end of the capture (ns)
+  bool begins_inside = false;   // first packet seen is no SYN
+  bool ends_inside = false;     // still talking when the capture ended
+  Missing demasq, reply, masq;  // what is missing of these legs: see signs.h, where they are told
 };
 
 struct IcmpSighting {

@@ -21,6 +21,7 @@ Timestamp ahead(const Facts& facts, const LegCount& before, const LegCount& afte
 Missing judge(const Facts& facts, const Suspect& s, const LegCount& before, const LegCount& after, unsigned open, Leg after_leg) {
   Missing m;
   m.from_the_start = after.packets == 0;
+  if (open < 2 && (!m.from_the_start || before.packets != 1 || s.waited < kSilence)) return m;
   const Timestamp tried_for =
       m.from_the_start ? before.last - before.first : before.last - after.last - ahead(facts, before, after);
   const bool tried_again = open >= 2 && tried_for >= kSpread;
@@ -34,11 +35,48 @@ Missing judge(const Facts& facts, const Suspect& s, const LegCount& before, cons
   return m;
 }
 
-}  // namespace
-
-Missing missing_demasq(const Facts& facts, const Suspect& s) {
+Missing judge_demasq(const Facts& facts, const Suspect& s) {
   const LegCount& request = s.connection.leg(Leg::request);
   return judge(facts, s, request, s.connection.leg(Leg::demasq), request.unpaired, Leg::demasq);
+}
+
+// Replies that were seen on their way to another MAC do not count.
+Missing judge_reply(const Facts& facts, const Suspect& s) {
+  const LegCount& demasq = s.connection.leg(Leg::demasq);
+  if (demasq.packets != 0 && !s.connection.saw(Leg::masq) && reply_to_other_mac(facts, s)) {
+    Missing m;
+    m.missing = facts.could_have_seen(s.connection, Leg::reply);
+    m.from_the_start = true;
+    return m;
+  }
+  // Nobody answers a reset; of a connection whose other packets were not seen it tells nothing.
+  if (demasq.rst && !demasq.syn && !demasq.data && !demasq.fin && demasq.packets <= 2) return {};
+  return judge(facts, s, demasq, s.connection.leg(Leg::reply), demasq.unanswered, Leg::reply);
+}
+
+Missing judge_masq(const Facts& facts, const Suspect& s) {
+  const LegCount& reply = s.connection.leg(Leg::reply);
+  if (!s.connection.saw(Leg::request)) return {};
+  Missing m = judge(facts, s, reply, s.connection.leg(Leg::masq), reply.unpaired, Leg::masq);
+  if (!m || reply_to_other_mac(facts, s)) return {};
+  // It must have reached the director: a reply seen elsewhere (at the client, at a router) went another way.
+  const Mac destination = reply.packets != 0 ? facts.path(reply.path).destination : Mac{};
+  const bool at_director = !destination.is_none() && facts.is_director(destination);
+  if (!at_director && !s.connection.saw(Leg::demasq)) return {};
+  if (reply.moved && s.connection.saw(Leg::masq))
+    return {};  // later replies took another path; they are no business of the director's
+  if (may_pass_by(facts, s)) m.confidence = Confidence::possible;
+  return m;
+}
+
+}  // namespace
+
+void note_missing(Facts& facts) {
+  for (Suspect& s : facts.suspects) {
+    s.demasq = judge_demasq(facts, s);
+    s.reply = judge_reply(facts, s);
+    s.masq = judge_masq(facts, s);
+  }
 }
 
 Mac reply_destination(const Facts& facts, const Suspect& s) {
@@ -66,40 +104,12 @@ bool reply_to_other_mac(const Facts& facts, const Suspect& s) {
   return reply.packets != 0 && facts.path(reply.path).direction == static_cast<std::uint8_t>(Direction::other_host);
 }
 
-Missing missing_reply(const Facts& facts, const Suspect& s) {
-  const LegCount& demasq = s.connection.leg(Leg::demasq);
-  if (demasq.packets != 0 && !s.connection.saw(Leg::masq) && reply_to_other_mac(facts, s)) {
-    Missing m;
-    m.missing = facts.could_have_seen(s.connection, Leg::reply);
-    m.from_the_start = true;
-    return m;
-  }
-  // Nobody answers a reset; of a connection whose other packets were not seen it tells nothing.
-  if (demasq.rst && !demasq.syn && !demasq.data && !demasq.fin && demasq.packets <= 2) return {};
-  return judge(facts, s, demasq, s.connection.leg(Leg::reply), demasq.unanswered, Leg::reply);
-}
-
 bool may_pass_by(const Facts& facts, const Suspect& s) {
   const LegCount &request = s.connection.leg(Leg::request), &reply = s.connection.leg(Leg::reply);
   if (request.packets == 0 || reply.packets == 0) return false;
   const Path &in = facts.path(request.path), &back = facts.path(reply.path);
   return back.destination.is_none() && back.direction == static_cast<std::uint8_t>(Direction::unknown) &&
          back.vantage == in.vantage && back.interface_index == in.interface_index && back.vlan == in.vlan;
-}
-
-Missing missing_masq(const Facts& facts, const Suspect& s) {
-  const LegCount& reply = s.connection.leg(Leg::reply);
-  if (!s.connection.saw(Leg::request)) return {};
-  Missing m = judge(facts, s, reply, s.connection.leg(Leg::masq), reply.unpaired, Leg::masq);
-  if (!m || reply_to_other_mac(facts, s)) return {};
-  // It must have reached the director: a reply seen elsewhere (at the client, at a router) went another way.
-  const Mac destination = reply.packets != 0 ? facts.path(reply.path).destination : Mac{};
-  const bool at_director = !destination.is_none() && facts.is_director(destination);
-  if (!at_director && !s.connection.saw(Leg::demasq)) return {};
-  if (reply.moved && s.connection.saw(Leg::masq))
-    return {};  // later replies took another path; they are no business of the director's
-  if (may_pass_by(facts, s)) m.confidence = Confidence::possible;
-  return m;
 }
 
 LegString director_legs(const Facts& facts, const Suspect& s) {

@@ -10,24 +10,18 @@
 
 namespace lvsnat {
 
-/// How sure an absence is. `no`: nothing is missing, or it cannot be told.
-struct Missing {
-  bool missing = false;
-  Confidence confidence = Confidence::certain;
-  bool from_the_start = false;  // never seen at all; else it stopped in the middle
-  explicit operator bool() const { return missing; }
-};
-
+/// Tells of all suspects, once all else is known, what is missing: rules ask the next three over and over.
+void note_missing(Facts&);
 /// Leg 1 came and leg 2 did not follow (any more).
-Missing missing_demasq(const Facts&, const Suspect&);
+inline Missing missing_demasq(const Facts&, const Suspect& s) { return s.demasq; }
 /// Leg 2 went out and leg 3 did not come to the director (any more). Replies that were seen on their way to another MAC do not
 /// count.
-Missing missing_reply(const Facts&, const Suspect&);
+inline Missing missing_reply(const Facts&, const Suspect& s) { return s.reply; }
 /// One wire on which requests came and the reply was seen, and nothing tells whom the reply was sent to (a capture without MAC
 /// addresses): it may have gone to the director, or past it.
 bool may_pass_by(const Facts&, const Suspect&);
 /// Leg 3 reached the director and leg 4 did not follow (any more). False without leg 1.
-Missing missing_masq(const Facts&, const Suspect&);
+inline Missing missing_masq(const Facts&, const Suspect& s) { return s.masq; }
 
 /// The reply leg was seen, but addressed to a MAC that is not the director's (a hub, a mirror port, a capture elsewhere).
 bool reply_to_other_mac(const Facts&, const Suspect&);

@@ -918,6 +918,7 @@ Facts survey(const SurveyInput& in, Census census, std::size_t max_suspects) {
   facts.connections.untracked_packets = counters.untracked;
   facts.half_open_clients = surveyor.half_open_clients.count();
   surveyor.find_flood();
+  note_missing(facts);
   return facts;
 }
 

@@ -107,8 +107,7 @@ Report make_report(const Facts& facts, Diagnosis& d) {
   for (const Suspect& s : facts.suspects) {
     const Connection& c = s.connection;
     if (c.kind != ConnectionKind::masqueraded) continue;
-    const auto claim = d.claims.find(c.record);
-    const bool broken = claim != d.claims.end() && claim->second.broken;
+    const bool broken = d.claims.is_broken(c.record);
     // A handshake that the client never completed has been answered, no more.
     const bool completed =
         c.protocol != kTcp || !c.saw_syn || c.client_rtt || c.leg(Leg::request).data || c.leg(Leg::request).packets > 1;

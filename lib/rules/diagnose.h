@@ -16,7 +16,7 @@ namespace lvsnat {
 
 struct Diagnosis {
   std::vector<Finding> findings;  // most important first
-  FindingSink::Claims claims;     // by record: findings that accuse the connection, and whether of an error
+  Claims claims;                  // by record: findings that accuse the connection, and whether of an error
 };
 
 Diagnosis diagnose(const Facts& facts);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 #include <set>
 #include <vector>
 
@@ -59,10 +60,8 @@ void check(const Facts& facts, FindingSink& sink) {
   for (const Suspect& s : facts.suspects) {
     if (s.connection.kind != ConnectionKind::masqueraded || !s.connection.rip) continue;
     // Real servers as clients, and strays on their network: what goes straight there needs no redirect.
-    const auto claim = sink.claims().find(s.connection.record);
-    if (claim != sink.claims().end() &&
-        std::any_of(claim->second.codes.begin(), claim->second.codes.end(), [](int code) { return code == 114 || code == 115; }))
-      continue;
+    const std::span<const int> codes = sink.claims().codes(s.connection.record);
+    if (std::any_of(codes.begin(), codes.end(), [](int code) { return code == 114 || code == 115; })) continue;
     if (const Prediction* p = outlook.of(s.connection)) accuse(facts, sink, *p, true);
   }
   for (const Standing& s : outlook.standing()) {

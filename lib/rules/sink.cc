@@ -106,10 +106,8 @@ Finding& FindingSink::merge(Finding other) {
 }
 
 void FindingSink::claim(std::uint32_t record, int code, bool broken) {
-  ConnectionClaim& claim = claims_[record];
   if (record < kRetiredIds) claimed_.insert(record);
-  claim.broken = claim.broken || broken;
-  if (std::find(claim.codes.begin(), claim.codes.end(), code) == claim.codes.end()) claim.codes.push_back(code);
+  claims_.add(record, code, broken);
 }
 
 void FindingSink::prove(Finding& finding, Evidence evidence) {

@@ -18,6 +18,7 @@
 #include "facts/record_set.h"
 #include "lvsnat/finding.h"
 #include "lvsnat/rule.h"
+#include "rules/claims.h"
 
 namespace lvsnat {
 
@@ -51,11 +52,6 @@ class FindingSink {
   [[nodiscard]] bool is_claimed(std::uint32_t record) const {
     return record < kRetiredIds ? claimed_.contains(record) : claims_.contains(record);
   }
-  struct ConnectionClaim {
-    std::vector<int> codes;
-    bool broken = false;
-  };
-  using Claims = std::unordered_map<std::uint32_t, ConnectionClaim>;
   [[nodiscard]] const Claims& claims() const noexcept { return claims_; }
   /// The same, for good.
   [[nodiscard]] Claims take_claims() noexcept { return std::move(claims_); }
