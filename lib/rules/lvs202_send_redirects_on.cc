@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <span>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "facts/facts.h"
