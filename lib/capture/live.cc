@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,6 +39,8 @@ constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kWatchInterval = 250 * kMillisecond;
 // After stop(): the kernel hands over its last block when the ring's own timeout ends.
 constexpr std::int64_t kLastBlock = 300 * kMillisecond;
+// As much stands before each packet in the ring: the kernel's header, an address, and what aligns them.
+constexpr std::uint32_t kBesidePacket = 112;
 
 std::int64_t monotonic() {
   timespec t{};
@@ -92,6 +95,7 @@ class PcapLive final : public LiveSource {
     Status activated = activate(mebibytes);
     while (!activated && activated.error().code == ErrorCode::limit && mebibytes > 1) activated = activate(mebibytes /= 2);
     if (!activated) return activated;
+    ring_bytes_ = std::uint64_t{mebibytes} << 20;
     if (mebibytes < std::min<std::uint32_t>(options_.buffer_mib, 2047)) {
       note("the kernel's ring is only " + std::to_string(mebibytes) + " MiB: it refused more");
     }
@@ -110,7 +114,7 @@ class PcapLive final : public LiveSource {
     std::array<char, PCAP_ERRBUF_SIZE> why{};
     if (pcap_setnonblock(handle_.get(), 1, why.data()) != 0) return failed(ErrorCode::io, printable(why.data(), 300));
     vantages_.push_back({name_, name_, link_, options_.snaplen, options_.source_index});
-    watched_at_ = monotonic();
+    watched_at_ = rested_at_ = monotonic();
     watched_time_ = capture_now();
     return ok();
   }
@@ -120,6 +124,7 @@ class PcapLive final : public LiveSource {
     if (got > 0 || finished_ || out.empty()) return got;
     // Once stopped the eventfd stays readable; only the packets are worth waiting for then.
     std::array<pollfd, 2> wait{{{packet_descriptor(), POLLIN, 0}, {stopping_ ? -1 : wake_.get(), POLLIN, 0}}};
+    if (const int rest = this->rest().value_or(0); rest > 0 && !stopping_) ::poll(&wait[1], 1, rest);
     ::poll(wait.data(), wait.size(), kPollMilliseconds);
     return drain(out);
   }
@@ -159,9 +164,23 @@ class PcapLive final : public LiveSource {
   [[nodiscard]] Timestamp now() const override { return capture_now(); }
   [[nodiscard]] int wake_descriptor() const override { return stopping_ ? -1 : wake_.get(); }
 
+  std::optional<int> rest() override {
+    const std::int64_t now = monotonic();
+    const std::uint64_t packets = statistics_.packets - rested_packets_;
+    const std::optional<int> milliseconds = capture::rest(packets, taken_, now - rested_at_, ring_bytes_);
+    rested_at_ = now;
+    rested_packets_ = statistics_.packets;
+    taken_ = 0;
+    return milliseconds;
+  }
+
   [[nodiscard]] std::vector<SourceStatistics> statistics() const override {
     SourceStatistics now = statistics_;
     now.dropped = drops_;
+    if (now.packets != 0) {
+      now.first = first_;
+      now.last = last_;
+    }
     const Timestamp time = capture_now();
     if (!blind_why_.empty()) add_gap(now.gaps, {blind_since_, std::max(blind_since_, time), blind_why_});
     return {std::move(now)};
@@ -177,6 +196,7 @@ class PcapLive final : public LiveSource {
 
  private:
   static constexpr std::size_t kBatchBytes = 1U << 20;
+  static constexpr std::size_t kAhead = 2048;  // bytes; some ten packets
 
   Error failed(ErrorCode code, const std::string& why) const {
     return {code, "capturing on " + printable(name_, 64) + ": " + why};
@@ -191,7 +211,7 @@ class PcapLive final : public LiveSource {
     pcap_t* const h = handle_.get();
     pcap_set_snaplen(h, static_cast<int>(std::clamp<std::uint32_t>(options_.snaplen, 1, kMaxPacket)));
     pcap_set_promisc(h, options_.promiscuous && !any_ ? 1 : 0);
-    pcap_set_timeout(h, kPollMilliseconds);
+    pcap_set_timeout(h, kBlockMilliseconds);
     pcap_set_buffer_size(h, static_cast<int>(std::uint64_t{mebibytes} << 20 > 0x7fffffff ? 0x7fffffff : mebibytes << 20));
     // Refused only where the interface cannot; then the time stamps are microseconds.
     pcap_set_tstamp_precision(h, PCAP_TSTAMP_PRECISION_NANO);
@@ -224,15 +244,17 @@ class PcapLive final : public LiveSource {
   void keep(const pcap_pkthdr& header, const u_char* data) {
     // libpcap keeps to the count asked for; to write past the batch would be fatal, so do not rest on it.
     if (count_ >= out_.size()) return;
+    // Another processor wrote the ring. Packets lie there one behind the other: those that come soon are asked for now.
+    for (std::uint32_t at = 0; at < header.caplen + kBesidePacket; at += 64) __builtin_prefetch(data + kAhead + at);
     const Timestamp time = clock_.of(std::int64_t{header.ts.tv_sec} * kSecond + header.ts.tv_usec * (nanoseconds_ ? 1 : 1000));
-    ++statistics_.packets;
-    statistics_.first = std::min(statistics_.first.value_or(time), time);
-    statistics_.last = std::max(statistics_.last.value_or(time), time);
+    first_ = std::min(first_, time);
+    last_ = std::max(last_, time);
+    taken_ += header.caplen;
     out_[count_++] = Frame{time,
                            store_.keep(data, header.caplen),
                            header.caplen,
                            std::max(header.len, header.caplen),
-                           static_cast<std::uint32_t>(statistics_.packets),
+                           static_cast<std::uint32_t>(++statistics_.packets),
                            0,
                            link_};
   }
@@ -327,6 +349,9 @@ class PcapLive final : public LiveSource {
 
   std::optional<std::uint64_t> drops_;
   std::uint32_t last_drop_ = 0, last_interface_drop_ = 0;
+  Timestamp first_ = std::numeric_limits<Timestamp>::max(), last_ = std::numeric_limits<Timestamp>::min();
+  std::uint64_t ring_bytes_ = 0, taken_ = 0, rested_packets_ = 0;  // of the ring since the last rest()
+  std::int64_t rested_at_ = 0;
   std::int64_t watched_at_ = 0;
   Timestamp watched_time_ = 0, blind_since_ = 0;
   std::string blind_why_;  // empty: not blind
@@ -338,6 +363,14 @@ class PcapLive final : public LiveSource {
 };
 
 }  // namespace
+
+std::optional<int> rest(std::uint64_t packets, std::uint64_t bytes, std::int64_t interval, std::uint64_t ring) {
+  if (packets < kBusyPackets || interval <= 0) return std::nullopt;
+  const double each = static_cast<double>(interval) / static_cast<double>(bytes + packets * kBesidePacket);
+  const double full = static_cast<double>(ring / kRestShare) * each / static_cast<double>(kMillisecond);
+  return static_cast<int>(std::min(full, static_cast<double>(kRestMilliseconds)));
+}
+
 }  // namespace capture
 
 Result<std::unique_ptr<PacketSource>> open_live(const std::string& interface, const LiveOptions& options) {

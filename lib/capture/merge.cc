@@ -3,6 +3,7 @@
 #include <array>
 #include <cassert>
 #include <limits>
+#include <optional>
 
 #include <poll.h>
 
@@ -87,12 +88,14 @@ class MergedSource final : public PacketSource {
     LiveSource* live = nullptr;  // the same, where it is one
     std::vector<Frame> frames = std::vector<Frame>(kBatch);
     std::size_t next = 0, count = 0;
+    Timestamp asked = 0;                 // live: when it was asked for packets last
     std::vector<std::uint16_t> vantage;  // theirs -> ours
   };
 
   void refill(Input& input) {
     input.next = input.count = 0;
     if (input.source->finished()) return;
+    if (input.live != nullptr) input.asked = input.live->now();
     input.count = input.live != nullptr ? input.live->drain(input.frames) : input.source->read(input.frames);
     if (input.vantage.size() < input.source->vantages().size()) take_vantages(input);
     for (std::size_t i = 0; i < input.count; ++i) input.frames[i].vantage = input.vantage[input.frames[i].vantage];
@@ -115,12 +118,14 @@ class MergedSource final : public PacketSource {
     [[nodiscard]] bool has(Timestamp time) const { return time > after && time <= until; }
   };
   [[nodiscard]] Unsettled unsettled() const {
+    Unsettled all;
     for (const Input& input : inputs_) {
       if (input.live == nullptr || input.next != input.count || input.source->finished()) continue;
-      const Timestamp now = input.live->now();
-      return {now - kSettling, now};
+      // Since it was asked this process may have been put to sleep: what came meanwhile is not known.
+      all.after = std::min(all.after, input.asked - kSettling);
+      all.until = input.live->now();
     }
-    return {};
+    return all;
   }
 
   std::size_t merge(std::span<Frame> out) {
@@ -157,20 +162,30 @@ class MergedSource final : public PacketSource {
         out[count++] = best->frames[best->next++];
       }
       // What it brings next may be earlier than all others, and reading it would move the frames handed out already.
-      if (best->next == best->count && best->live == nullptr && !best->source->finished()) break;
+      if (best->next == best->count && !best->source->finished()) break;
     }
     return count;
   }
 
   void wait() {
-    std::vector<pollfd> descriptors;
+    std::vector<pollfd> wakes, all;
+    std::optional<int> rest;
+    int most = kPollMilliseconds;
     for (const Input& input : inputs_) {
       if (input.live == nullptr || input.live->finished()) continue;
-      // What is kept back is at hand already; the others are waited for.
-      if (input.next == input.count) descriptors.push_back({input.live->packet_descriptor(), POLLIN, 0});
-      descriptors.push_back({input.live->wake_descriptor(), POLLIN, 0});
+      wakes.push_back({input.live->wake_descriptor(), POLLIN, 0});
+      if (const std::optional<int> own = input.live->rest()) rest = std::min(rest.value_or(*own), *own);
+      // What is kept back is at hand already; the others are waited for, but not after that one may go.
+      if (input.next == input.count) {
+        all.push_back({input.live->packet_descriptor(), POLLIN, 0});
+      } else {
+        const std::int64_t settled = (input.frames[input.next].time + kSettling - input.live->now()) / 1'000'000;
+        most = static_cast<int>(std::clamp<std::int64_t>(settled, 1, most));
+      }
     }
-    ::poll(descriptors.data(), descriptors.size(), kPollMilliseconds);
+    if (rest.value_or(0) > 0 && ::poll(wakes.data(), wakes.size(), *rest) > 0) return;
+    all.insert(all.end(), wakes.begin(), wakes.end());
+    ::poll(all.data(), all.size(), most);
   }
 
   std::vector<Input> inputs_;

@@ -1,6 +1,10 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "capture/live.h"
 #include "capture_bytes.h"
 
@@ -98,6 +102,11 @@ class Wire final : public capture::LiveSource {
  public:
   explicit Wire(Timestamp& now) : now_(now) { vantages_.emplace_back(); }
   void bring(std::initializer_list<Timestamp> times) { waiting_.insert(waiting_.end(), times); }
+  /// Once nothing is left to bring whoever asked sleeps for so long, and meanwhile this comes.
+  void sleep_then_bring(Timestamp nap, Timestamp late) {
+    nap_ = nap;
+    late_ = late;
+  }
 
   std::size_t read(std::span<Frame> out) override { return drain(out); }
   std::size_t drain(std::span<Frame> out) override {
@@ -105,6 +114,10 @@ class Wire final : public capture::LiveSource {
     for (; count < out.size() && !waiting_.empty(); waiting_.erase(waiting_.begin())) {
       out[count] = {};
       out[count++].time = waiting_.front();
+    }
+    if (count == 0 && nap_ != 0) {
+      now_ += std::exchange(nap_, 0);
+      bring({late_});
     }
     return count;
   }
@@ -118,6 +131,7 @@ class Wire final : public capture::LiveSource {
 
  private:
   Timestamp& now_;
+  Timestamp nap_ = 0, late_ = 0;
   std::vector<Timestamp> waiting_;
   std::vector<Vantage> vantages_;
   bool stopped_ = false;
@@ -154,6 +168,62 @@ TEST(MergeLive, ALateInterfaceIsWaitedFor) {
   EXPECT_EQ(seen(), Times());
   inside.stop();
   EXPECT_EQ(seen(), (Times{now - begin})) << "nothing more can come inside";
+}
+
+// More waits in its ring than is taken at a time: what the other interface brought is later than that, however old it is.
+TEST(MergeLive, ABacklogIsFinishedFirst) {
+  constexpr Timestamp begin = 1'000 * kSecond;
+  Timestamp now = begin + 10 * kSecond;
+  auto owned_busy = std::make_unique<Wire>(now), owned_quiet = std::make_unique<Wire>(now);
+  for (Timestamp i = 0; i < 700; ++i) owned_busy->bring({begin + i});
+  owned_quiet->bring({begin + 300, begin + 650, begin + 2'000});
+  std::vector<std::unique_ptr<PacketSource>> both;
+  both.push_back(std::move(owned_busy));
+  both.push_back(std::move(owned_quiet));
+  const auto all = merge_sources(std::move(both));
+  std::array<Frame, 2'000> frames;
+  std::vector<Timestamp> times;
+  while (times.size() < 703) {
+    const std::size_t count = all->read(frames);
+    for (std::size_t i = 0; i < count; ++i) times.push_back(frames[i].time - begin);
+  }
+  EXPECT_TRUE(std::is_sorted(times.begin(), times.end()));
+}
+
+// Whether a quiet interface has something is known of the moment when it was asked, not of when the answer is used.
+TEST(MergeLive, SleepIsNoSilence) {
+  constexpr Timestamp begin = 1'000 * kSecond;
+  Timestamp now = begin;
+  auto owned_outside = std::make_unique<Wire>(now), owned_inside = std::make_unique<Wire>(now);
+  Wire &outside = *owned_outside, &inside = *owned_inside;
+  std::vector<std::unique_ptr<PacketSource>> both;
+  both.push_back(std::move(owned_outside));
+  both.push_back(std::move(owned_inside));
+  const auto all = merge_sources(std::move(both));
+  std::array<Frame, 8> frames;
+  outside.bring({begin});
+  inside.sleep_then_bring(kSecond, begin - 1);
+  std::vector<Timestamp> times;
+  while (times.size() < 2) {
+    const std::size_t count = all->read(frames);
+    for (std::size_t i = 0; i < count; ++i) times.push_back(frames[i].time - begin);
+    now += capture::kSettling;
+  }
+  EXPECT_EQ(times, (std::vector<Timestamp>{-1, 0}));
+}
+
+TEST(Rest, AsLongAsTheRingHasRoom) {
+  constexpr std::int64_t ms = 1'000'000;
+  constexpr std::uint64_t mib = 1 << 20;
+  EXPECT_EQ(capture::rest(10, 10 * 60, 100 * ms, 32 * mib), std::nullopt) << "hardly any packets";
+  EXPECT_EQ(capture::rest(0, 0, 100 * ms, 32 * mib), std::nullopt);
+  EXPECT_EQ(capture::rest(5'000, 500'000, 0, 32 * mib), std::nullopt) << "no time passed";
+  EXPECT_EQ(capture::rest(1'000, 96'000, 100 * ms, 32 * mib), capture::kRestMilliseconds) << "some 10,000 a second";
+  EXPECT_EQ(capture::rest(60'000, 60'000 * 88, 100 * ms, 32 * mib), capture::kRestMilliseconds) << "600,000 a second";
+  EXPECT_EQ(capture::rest(60'000, 60'000 * 88, 100 * ms, 8 * mib), 8) << "an eighth of it: 1 MiB at 120 MB/s";
+  EXPECT_EQ(capture::rest(60'000, 60'000 * 88, 100 * ms, mib / 2), 0) << "that small a ring is full before the reader is back";
+  EXPECT_EQ(capture::rest(~std::uint64_t{0} >> 8, ~std::uint64_t{0} >> 1, 1, mib), 0);
+  EXPECT_EQ(capture::rest(256, 0, std::int64_t{1} << 62, ~std::uint64_t{0}), capture::kRestMilliseconds);
 }
 
 TEST(CaptureInterfaceTable, IsComplete) {
