@@ -14,6 +14,7 @@
 #include "facts/clocks.h"
 #include "facts/histogram.h"
 #include "facts/journal.h"
+#include "facts/role_age.h"
 #include "facts/signs.h"
 #include "facts/survey.h"
 #include "lvsnat/packet.h"
@@ -182,6 +183,7 @@ struct Analyzer::Impl {
   }
 
   bool retire(std::uint32_t id, const track::Record& record, const std::vector<WayClue>* clues, Timestamp forgotten) {
+    ++departures;
     bool plain = clues == nullptr && record.endpoint[1] != track::kNone;
     for (const track::Way& w : record.way) {
       plain =
@@ -217,13 +219,24 @@ struct Analyzer::Impl {
     return !plain;
   }
 
-  // Roles cost a pass over the endpoints; connections end by the thousand. They change with new pairs only.
+  /// How many records are looked at in one go for those that are silent: so many that ten seconds see all of them, within reason.
+  [[nodiscard]] std::uint32_t records_due(Timestamp then) const {
+    constexpr Timestamp round = 10 * kSecond;
+    constexpr double least = 512, most = 4096;
+    if (now == 0) return static_cast<std::uint32_t>(most);
+    const double part = static_cast<double>(std::clamp<Timestamp>(then - now, 0, round)) / static_cast<double>(round);
+    return static_cast<std::uint32_t>(std::clamp(part * tracker->high_water(), least, most));
+  }
+
+  // Roles cost a pass over the table; connections end by the thousand.
   Roles cached_roles;
-  std::size_t cached_pairs = ~std::size_t{0};
+  RoleAge role_age;
+  std::uint64_t departures = 0;  // connections that left the table
   const Roles& retirement_roles() {
-    if (cached_pairs != journal.pairs().size()) {
+    const std::size_t pairs = journal.pairs().size();
+    if (role_age.is_due(pairs, departures, tracker->high_water(), now)) {
       cached_roles = assign_roles(*tracker, journal, options.declared, options.state.get(), take_census(*tracker, journal));
-      cached_pairs = journal.pairs().size();
+      role_age.assigned(pairs, departures, now);
     }
     return cached_roles;
   }
@@ -348,6 +361,7 @@ void Analyzer::feed(std::span<const Frame> frames, const std::vector<Vantage>& v
 void Analyzer::advance(Timestamp now) {
   Impl& i = *impl_;
   if (now > i.now) i.surveyed.reset();
+  const std::uint32_t budget = i.records_due(now);
   i.now = std::max(i.now, now);
   if (!i.options.live) return;
   if (i.retirement && i.sight_packets == 0 && i.tally.total != 0) i.note_sight(i.facts(i.statistics));
@@ -356,7 +370,7 @@ void Analyzer::advance(Timestamp now) {
   Batch nothing;
   for (int round = 0; round < 64; ++round) {
     Tracker::Output out{i.observations, i.retired, 0, 0};
-    i.tracker->retire_idle(i.now, kIdle, 4096, out);
+    i.tracker->retire_idle(i.now, kIdle, budget, out);
     if (out.observed == 0) break;
     i.journal.note(nothing, out, *i.tracker);
   }
@@ -368,7 +382,7 @@ void Analyzer::update_state(std::shared_ptr<const KernelState> state) {
   i.options.state = std::move(state);
   i.filter = i.options.state ? read_nft_rules(*i.options.state) : NftRules{};
   if (i.options.state && i.options.state->known.services) i.declare(i.options.state->ipvs.services);
-  i.cached_pairs = ~std::size_t{0};  // roles may have changed
+  i.role_age.forget();
 }
 
 void Analyzer::looked_again(LaterLook look) { impl_->later = std::move(look); }
