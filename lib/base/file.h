@@ -16,6 +16,6 @@ LVSNAT_EXPORT ErrorCode code_of_errno(int error);
 /// The bytes of a regular file. FIFOs, sockets, devices and directories are refused (unsupported) before they are opened,
 /// so nothing blocks and no device is touched; more than `limit` bytes is an error (limit). Works for /proc, whose files
 /// claim to be empty. The message names the file, made printable.
-Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit);
+LVSNAT_EXPORT Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit);
 
 }  // namespace lvsnat

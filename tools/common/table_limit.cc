@@ -2,17 +2,21 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 #include <unistd.h>
 
+#include "common/cgroup.h"
 #include "lvsnat/analyzer.h"
 
 namespace lvsnat::tool {
 
-std::uint64_t memory_of_machine() {
+std::uint64_t usable_memory() {
   const long pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
-  return pages > 0 && page > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page) : 0;
+  const std::uint64_t all = pages > 0 && page > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page) : 0;
+  const std::optional<std::uint64_t> ours = memory_of_groups();
+  return ours && (all == 0 || *ours < all) ? *ours : all;
 }
 
 std::uint32_t limit_of_connections(const std::vector<std::string>& files, std::uint64_t memory) {

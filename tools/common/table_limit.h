@@ -1,4 +1,4 @@
-// How many connections may be kept where nobody said it: by what they come from, and by the machine's memory.
+// How many connections may be kept where nobody said it: by what they come from, and by how much memory there is.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,9 @@
 
 namespace lvsnat::tool {
 
-/// Of the machine, in bytes; 0: it does not tell.
-std::uint64_t memory_of_machine();
+/// What there is for this process, in bytes: the machine's memory, or what its control groups leave of it. 0: nobody tells.
+/// Ask before rights are given up: the limits stand in files.
+std::uint64_t usable_memory();
 
 /// Capture files end, and what is in them is kept as a whole if it can be, the worst flood included: as many connections as fit
 /// in 1 GiB, or in a quarter of `memory` (bytes) where that is less, if both sides of all of them were seen; one that is nothing

@@ -101,13 +101,14 @@ int diagnose(const DiagnosisOptions& o) {
     if (!state) return give_up(o, state.error().message);
     host = std::move(*state);
   }
+  const std::uint64_t memory = usable_memory();
   auto opened = open_outputs_and_step_down(o);
   if (!opened) return failed(opened.error());
   Outputs& outputs = *opened;
   Output& answer = *outputs.answer;
 
   AnalyzerOptions analysis;
-  analysis.max_connections = o.max_connections ? *o.max_connections : limit_of_connections(o.read, memory_of_machine());
+  analysis.max_connections = o.max_connections ? *o.max_connections : limit_of_connections(o.read, memory);
   analysis.expected_connections = expected_connections(o, analysis.max_connections);
   auto declared = read_declarations(o);
   if (!declared)
