@@ -367,7 +367,7 @@ class PcapLive final : public LiveSource {
 std::optional<int> rest(std::uint64_t packets, std::uint64_t bytes, std::int64_t interval, std::uint64_t ring) {
   if (packets < kBusyPackets || interval <= 0) return std::nullopt;
   const double each = static_cast<double>(interval) / static_cast<double>(bytes + packets * kBesidePacket);
-  const double full = static_cast<double>(ring / kRestShare) * each / static_cast<double>(kMillisecond);
+  const double full = static_cast<double>(ring) / static_cast<double>(kRestShare) * each / static_cast<double>(kMillisecond);
   return static_cast<int>(std::min(full, static_cast<double>(kRestMilliseconds)));
 }
 
