@@ -18,14 +18,15 @@ Result<std::unique_ptr<KeptCapture>> KeptCapture::create(const std::string& path
   CaptureWriter::Options file;
   file.application = description.application;
   file.comment = description.comment;
+  // All that takes memory first: once the file is there, somebody must own it.
+  std::unique_ptr<KeptCapture> kept(new KeptCapture);
+  kept->path_ = path;
   remember_unfinished(*part);  // before it is there: a signal may come right after
   auto writer = CaptureWriter::create(*part, file);
   if (!writer) forget_unfinished(*part);
   // The name beside it means nothing to the user.
   if (!writer) return Error{writer.error().code, path + ": cannot be created here (" + writer.error().message + ")"};
-  std::unique_ptr<KeptCapture> kept(new KeptCapture);
-  kept->path_ = path;
-  kept->part_ = *part;
+  kept->part_ = std::move(*part);
   kept->writer_ = std::move(*writer);
   return kept;
 }

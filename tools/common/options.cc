@@ -18,6 +18,7 @@
 
 #include "base/paragraph.h"
 #include "base/text.h"
+#include "common/interruption.h"
 #include "common/memory.h"
 #include "lvsnat/frame.h"
 
@@ -234,6 +235,7 @@ void complain(std::string_view tool, std::string_view message) {
 }
 
 int run_out(std::string_view tool, const std::exception& error) {
+  remove_unfinished();  // of those nobody had come to own
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return out_of_memory(tool);
   complain(tool, std::string("nothing was diagnosed: ") + error.what());
   return kUnknown;

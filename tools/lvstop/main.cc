@@ -4,10 +4,12 @@
 // that goes on asking the kernel, which looks at nothing else), and only then is anything looked at that strangers wrote.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <clocale>
 #include <csignal>
 #include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -299,7 +301,11 @@ int run(const Options& o) {
 int main(int argc, char** argv) {
   lvsnat::tool::end_tidily_without_memory("lvstop");
   try {
-    std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe): before there are threads
+    // A locale that is not there is no matter: it will be ASCII. One for which there was no memory is, where errno tells; asking
+    // again would not help, for the C library remembers that it failed.
+    errno = 0;
+    const char* const locale = std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe): before there are threads
+    if (locale == nullptr && errno == ENOMEM) throw std::bad_alloc();
     lvsnat::tool::prepare_standard_streams();
     auto parsed = lvsnat::top::parse_options(argc, argv);
     if (const int* status = std::get_if<int>(&parsed)) return *status;
