@@ -128,6 +128,9 @@ TEST(Clocks, OneThatContradictsWithdrawsIt) {
   EXPECT_TRUE(after(scene, {late, other, late, connection(kBegin, 0)}).empty());
   EXPECT_TRUE(after(scene, {late, other, late, connection(kBegin, kSecond)}).empty());
   EXPECT_TRUE(after(scene, {late, other, late, connection(kBegin, -3 * kSecond)}).empty());
+  const Connection request = unanswered(kBegin + 5 * kSecond, -kSecond);
+  EXPECT_FALSE(after(scene, {request, request, request}).empty());
+  EXPECT_TRUE(after(scene, {request, request, request, unanswered(kBegin + 5 * kSecond, 0)}).empty());
 }
 
 TEST(Clocks, ACaptureThatBeganLateIsNoOtherClock) {

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -80,6 +83,40 @@ class Film final : public PacketSource {
  private:
   std::vector<Moment> moments_;
   std::size_t next_ = 0;
+  std::vector<Vantage> vantages_;
+};
+
+/// What the kernel has taken and nobody has read when it is stopped, and how many it dropped, which only the end tells.
+class Ring final : public PacketSource {
+ public:
+  explicit Ring(std::vector<Moment> moments) : moments_(std::move(moments)) {
+    vantages_.push_back({"eth0", "eth0", LinkType::ethernet, 0, 0});
+  }
+  std::size_t read(std::span<Frame> out) override {
+    if (!stopped_ || out.empty() || finished()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      return 0;
+    }
+    out[0] = frame(moments_[next_], static_cast<std::uint32_t>(next_) + 1);
+    ++next_;
+    return 1;
+  }
+  [[nodiscard]] bool finished() const override { return next_ >= moments_.size(); }
+  void stop() noexcept override { stopped_ = true; }
+  [[nodiscard]] const std::vector<Vantage>& vantages() const override { return vantages_; }
+  [[nodiscard]] std::vector<SourceStatistics> statistics() const override {
+    SourceStatistics s;
+    s.name = "eth0";
+    s.live = true;
+    s.packets = next_;
+    s.dropped = finished() ? 5 : 0;
+    return {s};
+  }
+
+ private:
+  std::vector<Moment> moments_;
+  std::size_t next_ = 0;
+  std::atomic<bool> stopped_{false};
   std::vector<Vantage> vantages_;
 };
 
@@ -283,6 +320,25 @@ TEST(Live, ReadsToTheEndAndStands) {
   }
   EXPECT_EQ(live.latest()->sequence, before);
   live.stop();
+}
+
+TEST(Live, WhatWaitsInTheKernelWhenItEndsIsTakenIn) {
+  FeedOptions options;
+  options.mode = Mode::live;
+  std::size_t kept = 0;
+  options.keep = [&kept](std::span<const Frame> frames, const std::vector<Vantage>&) {
+    kept += frames.size();
+    return ok();
+  };
+  Live live(std::make_unique<Ring>(handshake()), std::move(options));
+  live.start();
+  live.stop();
+  const auto s = live.latest();
+  EXPECT_TRUE(s->capture.ended);
+  EXPECT_EQ(s->report.packets.total, 8u);
+  EXPECT_EQ(kept, 8u);
+  ASSERT_EQ(s->report.sources.size(), 1u);
+  EXPECT_EQ(s->report.sources[0].dropped, 5u);
 }
 
 TEST(Live, NextFindingStepAndStopWhilePaused) {
