@@ -21,8 +21,13 @@ class DistinctAddresses {
       insert(address);
   }
   void merge(const DistinctAddresses& other) {
-    if (other.none_) add(Address{});
-    for (const Address& address : other.slots_) {
+    if (other.count_ >= limit_) count_ = limit_;
+    if (other.special_.first) add(Address::v4(0));
+    if (other.special_.second) add(Address{});
+    for (const std::uint32_t address : other.v4_) {
+      if (address != 0) add(Address::v4(address));
+    }
+    for (const Address& address : other.v6_) {
       if (!address.is_none()) add(address);
     }
   }
@@ -30,34 +35,46 @@ class DistinctAddresses {
 
  private:
   [[gnu::noinline]] void insert(const Address& address) {
-    if (address.is_none()) {
-      if (!std::exchange(none_, true)) ++count_;
-      return;
+    if (address.is_v4()) {
+      const std::uint32_t word = address.v4_value();
+      return word == 0 ? insert_special(special_.first) : insert(v4_, count_v4_, word);
     }
-    if (count_ * 2 >= slots_.size()) grow();
-    Address& slot = slot_of(address);
-    if (!slot.is_none()) return;
+    address.is_none() ? insert_special(special_.second) : insert(v6_, count_v6_, address);
+  }
+  void insert_special(bool& there) {
+    if (!std::exchange(there, true)) ++count_;
+  }
+  template <typename Any>
+  void insert(std::vector<Any>& slots, std::size_t& used, const Any& address) {
+    if (used * 2 >= slots.size()) {
+      const std::vector<Any> before = std::exchange(slots, std::vector<Any>(slots.empty() ? 1024 : slots.size() * 4));
+      for (const Any& other : before) {
+        if (other != Any{}) slot_of(slots, other) = other;
+      }
+    }
+    Any& slot = slot_of(slots, address);
+    if (slot != Any{}) return;
     slot = address;
+    ++used;
     ++count_;
   }
   /// Where it stands, or would.
-  [[nodiscard]] Address& slot_of(const Address& address) {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t at = track::hash_endpoint(key_, address, 0, 0) & mask;
-    while (!slots_[at].is_none() && slots_[at] != address) at = (at + 1) & mask;
-    return slots_[at];
+  template <typename Any>
+  [[nodiscard]] Any& slot_of(std::vector<Any>& slots, const Any& address) const {
+    const std::size_t mask = slots.size() - 1;
+    std::size_t at = hash(address) & mask;
+    while (slots[at] != Any{} && slots[at] != address) at = (at + 1) & mask;
+    return slots[at];
   }
-  void grow() {
-    const std::vector<Address> before = std::exchange(slots_, std::vector<Address>(slots_.empty() ? 256 : slots_.size() * 4));
-    for (const Address& address : before) {
-      if (!address.is_none()) slot_of(address) = address;
-    }
-  }
+  [[nodiscard]] std::uint32_t hash(std::uint32_t v4) const noexcept { return track::hash_word(key_, v4); }
+  [[nodiscard]] std::uint32_t hash(const Address& address) const noexcept { return track::hash_endpoint(key_, address, 0, 0); }
 
   track::HashKey key_;
-  std::size_t limit_, count_ = 0;
-  bool none_ = false;           // was one of them
-  std::vector<Address> slots_;  // a power of two of them; none: free
+  std::size_t limit_, count_ = 0, count_v4_ = 0, count_v6_ = 0;
+  std::pair<bool, bool> special_{};  // 0.0.0.0 and none were among them
+  // A power of two of slots each, free ones zero.
+  std::vector<std::uint32_t> v4_;
+  std::vector<Address> v6_;
 };
 
 }  // namespace lvsnat

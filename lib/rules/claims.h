@@ -40,6 +40,12 @@ class Claims {
   std::size_t used_ = 0, count_ = 0;
   std::vector<std::vector<int>> lists_;                            // of codes, numbered from 1 on; 0: the empty one
   std::map<std::pair<std::uint32_t, int>, std::uint32_t> longer_;  // list and code: the list with that code at its end
+  struct Recent {
+    std::uint32_t from = 0;
+    int code = 0;
+    std::uint32_t to = 0;
+  };
+  Recent recent_;  // of these, what was asked for last; a code of 0 is none
 };
 
 }  // namespace lvsnat

@@ -77,7 +77,7 @@ class Tracker {
   /// Of a record in use. Fetches ahead, for whoever asks for one asks for all of them in turn, as a rule.
   [[nodiscard]] Glimpse glimpse(std::uint32_t id) const noexcept {
     const Body* const bodies = bodies_.data();
-    if (const std::uint32_t later = id + 12; later < high_water_) {
+    if (const std::uint32_t later = id + 24; later < high_water_) {
       const Way* const ways = bodies[heads_.data()[later].body()].way;
       __builtin_prefetch(&ways[0]);
       __builtin_prefetch(&ways[2]);
