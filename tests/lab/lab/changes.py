@@ -7,7 +7,8 @@ WHEN = 1.4  # seconds into the traffic: connections are open, others have ended,
 
 def clients(n):
     """Three that are open all the time, one for each real server, and short ones before and after the change."""
-    return longs(n, reqs=6, gap=0.5) + [tcp(n, 0.3 * i) for i in range(4)] + [tcp(n, WHEN + 0.4 + 0.3 * i, kind='later') for i in range(4)]
+    later = [tcp(n, WHEN + 0.4 + 0.3 * i, kind='later') for i in range(4)]
+    return longs(n, reqs=6, gap=0.5) + [tcp(n, 0.3 * i) for i in range(4)] + later
 
 
 @scn('230', 'two-net', 'none', 'none-drained-meanwhile')

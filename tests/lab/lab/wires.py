@@ -1,4 +1,4 @@
-"""Scenarios about wires: those that lose, repeat and reorder packets, and two that are bonded to one. Nobody is guilty of these."""
+"""Scenarios about wires: those that lose, repeat and reorder packets, and two that are bonded to one. Nobody is guilty."""
 from table import OK2, healthy, longs, scn, tcp
 
 
@@ -31,4 +31,4 @@ def _(S, n):
     S.modules = ['bonding']
     d.pre = ['link add bond0 type bond mode active-backup miimon 100'] + [f'link set {i} master bond0' for i in ('eth1', 'eth2')]
     S.traffic = {'client': clients(n)}
-    healthy(S, {'eth0': OK2['eth0'], 'bond0': OK2['eth1']}, 'The inside of the director is a bond of two ports, one of them idle.')
+    healthy(S, {'eth0': OK2['eth0'], 'bond0': OK2['eth1']}, 'The inside of the director is a bond of two ports, one idle.')
