@@ -14,7 +14,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <vector>
 
 int main(int argc, char** argv) {
@@ -22,8 +21,10 @@ int main(int argc, char** argv) {
     std::fputs("usage: send_frames FILE INTERFACE FRAMES\n", stderr);
     return 2;
   }
-  std::ifstream file(argv[1], std::ios::binary);
-  std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::ifstream file(argv[1], std::ios::binary | std::ios::ate);
+  std::vector<char> bytes(file ? static_cast<std::size_t>(file.tellg()) : 0);
+  file.seekg(0);
+  if (!file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) bytes.clear();
   std::vector<iovec> frames;
   for (std::size_t at = 24; at + 16 <= bytes.size();) {
     std::uint32_t captured;
