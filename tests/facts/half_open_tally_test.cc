@@ -5,8 +5,8 @@
 #include <optional>
 #include <vector>
 
-#include "../track/packets.h"
 #include "facts/survey.h"
+#include "support/packets.h"
 
 namespace lvsnat {
 namespace {

@@ -202,7 +202,8 @@ class Legs(unittest.TestCase):
                 said = self.said_of_clocks(folder, lambda t, by=shift: by)
                 self.assertEqual(len(said), 1, (folder, shift))
                 behind, ahead = (eth1, eth0) if shift < 0 else (eth0, eth1)
-                self.assertTrue(said[0].startswith(f'{behind} was timed by a clock that is behind that of {ahead}, by about '), said)
+                expected = f'{behind} was timed by a clock that is behind that of {ahead}, by about '
+                self.assertTrue(said[0].startswith(expected), said)
                 moved = re.search(r'editcap -t (\d+\.\d{3}) ' + re.escape(behind), said[0])
                 # Less by what the director took at most, in an emulated machine a few hundredths of a second.
                 self.assertLessEqual(abs(shift) - float(moved[1]), 0.05)

@@ -150,7 +150,8 @@ class Links(unittest.TestCase):
                     wires[name].bind((f'far-{name}', 0))
                 busy = [subprocess.Popen(['sh', '-c', 'while :; do :; done']) for _ in range(2)]
                 try:
-                    for pid in [one.pid for one in busy] + [int(task) for task in os.listdir(f'/proc/{running.process.pid}/task')]:
+                    tasks = [int(task) for task in os.listdir(f'/proc/{running.process.pid}/task')]
+                    for pid in [one.pid for one in busy] + tasks:
                         os.sched_setaffinity(pid, {processor})
                     for task in os.listdir(f'/proc/{running.process.pid}/task'):
                         os.sched_setscheduler(int(task), os.SCHED_IDLE, os.sched_param(0))

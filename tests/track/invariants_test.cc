@@ -3,7 +3,7 @@
 #include <random>
 #include <tuple>
 
-#include "packets.h"
+#include "support/packets.h"
 
 namespace lvsnat::track {
 namespace {

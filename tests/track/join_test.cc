@@ -1,7 +1,7 @@
 // Which packets become one connection, and which side of it is the VIP's.
 #include <algorithm>
 
-#include "packets.h"
+#include "support/packets.h"
 
 namespace lvsnat::track {
 namespace {

@@ -1,5 +1,5 @@
 // What gives way when the table is full, and what leaves it when it is over.
-#include "packets.h"
+#include "support/packets.h"
 
 namespace lvsnat::track {
 namespace {

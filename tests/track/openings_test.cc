@@ -1,5 +1,5 @@
 // Connections of which no more was seen than a SYN: they take a head and no body, and tell as much as others.
-#include "packets.h"
+#include "support/packets.h"
 
 namespace lvsnat::track {
 namespace {

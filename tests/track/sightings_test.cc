@@ -1,5 +1,5 @@
 // The same packet seen twice, ways that move, repeats and gaps.
-#include "packets.h"
+#include "support/packets.h"
 
 namespace lvsnat::track {
 namespace {
