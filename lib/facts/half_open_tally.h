@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "facts/distinct_addresses.h"
@@ -21,6 +22,14 @@ namespace lvsnat {
 /// How many began in which second, of up to 100,000 seconds.
 class Seconds {
  public:
+  Seconds() = default;
+  // The second that was asked for last is told by a place in what is moved: neither knows it afterwards.
+  Seconds(Seconds&& other) noexcept : counts_(std::move(other.counts_)) { other.from_ = other.to_ = 0; }
+  Seconds& operator=(Seconds&& other) noexcept {
+    counts_ = std::move(other.counts_);
+    from_ = to_ = other.from_ = other.to_ = 0;
+    return *this;
+  }
   [[gnu::always_inline]] void add(Timestamp time) {
     if (time < from_ || time >= to_) [[unlikely]]
       find(time);
