@@ -8,6 +8,12 @@
 namespace lvsnat::track {
 namespace {
 
+Address address_of(bool v6, std::uint32_t host_order) {
+  Address a = Address::v4(host_order);
+  if (v6) a.bytes[10] = a.bytes[11] = 0, a.bytes[0] = 0xfd;
+  return a;
+}
+
 // Few addresses, ports and numbers, so that everything collides with everything.
 std::vector<Packet> random_packets(std::uint64_t seed, std::size_t count, bool one_client) {
   std::mt19937_64 random(seed);
@@ -16,11 +22,7 @@ std::vector<Packet> random_packets(std::uint64_t seed, std::size_t count, bool o
   Timestamp t = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const bool v6 = below(4) == 0;
-    const auto address = [&](std::uint32_t net, std::uint32_t host) {
-      Address a = Address::v4(net << 8 | host);
-      if (v6) a.bytes[10] = a.bytes[11] = 0, a.bytes[0] = 0xfd;
-      return a;
-    };
+    const auto address = [&](std::uint32_t net, std::uint32_t host) { return address_of(v6, net << 8 | host); };
     const Endpoint client{address(0x0a0000, one_client ? 1 : below(6)),
                           static_cast<std::uint16_t>(one_client ? 40'000 : 40'000 + below(3))};
     const bool inside = below(2) == 0;
@@ -132,11 +134,7 @@ std::vector<Packet> random_handshakes(std::uint64_t seed, std::size_t connection
   Timestamp t = 0;
   for (std::size_t n = 0; n < connections; ++n) {
     const bool v6 = below(4) == 0;
-    const auto address = [&](std::uint32_t net, std::uint32_t host) {
-      Address a = Address::v4(net << 8 | host);
-      if (v6) a.bytes[10] = a.bytes[11] = 0, a.bytes[0] = 0xfd;
-      return a;
-    };
+    const auto address = [&](std::uint32_t net, std::uint32_t host) { return address_of(v6, net << 8 | host); };
     const Endpoint client{address(0x0a0000, one_client ? 1 : below(40)), static_cast<std::uint16_t>(40'000 + below(3))};
     const Endpoint vip{address(0xc00002, 1 + below(2)), 80}, rip{address(0xac1000, 2 + below(3)), 8080};
     const std::uint32_t isn = below(3) * 0x40000000, answer = 77 + below(2) * 0x50000000;
